@@ -1,0 +1,3 @@
+"""The cli layer."""
+
+from __future__ import annotations

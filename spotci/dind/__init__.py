@@ -1,0 +1,3 @@
+"""The dind layer."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The executor layer."""
+
+from __future__ import annotations

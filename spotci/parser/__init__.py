@@ -1,0 +1,3 @@
+"""The parser layer."""
+
+from __future__ import annotations

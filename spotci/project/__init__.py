@@ -1,0 +1,3 @@
+"""The project layer."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The report layer."""
+
+from __future__ import annotations
