@@ -1,0 +1,256 @@
+"""What happens in a run: the events that the executor sends and the reports read.
+
+Every event is frozen, has ``at`` (seconds since the epoch) and becomes one line of
+JSON. The reports know a run by its events alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spotci.pipeline import JobName
+
+__all__ = [
+    "ArtifactsSaved",
+    "Event",
+    "FailureReason",
+    "JobFinished",
+    "JobLog",
+    "JobResult",
+    "JobStatus",
+    "JobStatusChanged",
+    "Notice",
+    "PipelineFinished",
+    "PipelineStarted",
+    "PlannedJob",
+    "Progress",
+    "SectionFinished",
+    "SectionStarted",
+    "TestCounts",
+]
+
+
+class JobStatus(StrEnum):
+    """GitLab's statuses of jobs, stages and pipelines."""
+
+    CREATED = "created"
+    WAITING_FOR_RESOURCE = "waiting_for_resource"
+    PREPARING = "preparing"
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    SKIPPED = "skipped"
+    MANUAL = "manual"
+    SCHEDULED = "scheduled"
+
+
+class FailureReason(StrEnum):
+    """GitLab's failure reasons, as ``retry:when`` compares them."""
+
+    SCRIPT_FAILURE = "script_failure"
+    RUNNER_SYSTEM_FAILURE = "runner_system_failure"
+    JOB_EXECUTION_TIMEOUT = "job_execution_timeout"
+    IMAGE_PULL_FAILURE = "image_pull_failure"
+    MISSING_DEPENDENCY_FAILURE = "missing_dependency_failure"
+    UNMET_PREREQUISITES = "unmet_prerequisites"
+    DATA_INTEGRITY_FAILURE = "data_integrity_failure"
+    DOWNSTREAM_PIPELINE_CREATION_FAILED = "downstream_pipeline_creation_failed"
+    UNKNOWN_FAILURE = "unknown_failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestCounts:
+    """Sums over the junit reports of a job."""
+
+    __test__ = False  # the name is a word of the domain, not a test class
+
+    total: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """How one job ended: what needs, retry and the summary look at.
+
+    Times are seconds since the epoch, None where the job never started.
+    """
+
+    job: JobName
+    status: JobStatus
+    exit_code: int | None = None
+    failure_reason: FailureReason | None = None
+    #: One sentence for the user where the reason needs one.
+    message: str | None = None
+    #: Whether the failure is allowed, after ``allow_failure:exit_codes``.
+    allow_failure: bool = False
+    attempt: int = 1
+    started_at: float | None = None
+    finished_at: float | None = None
+    #: Percent.
+    coverage: float | None = None
+    tests: TestCounts | None = None
+    environment_url: str | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end, None where the job never started."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """What a report needs to know of a job before it starts."""
+
+    name: JobName
+    stage: str
+    when: str
+    #: The jobs that it waits for.
+    needs: tuple[JobName, ...] = ()
+    allow_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineStarted:
+    """First event of a run."""
+
+    at: float
+    run: str
+    name: str | None
+    source: str
+    ref: str
+    sha: str
+    stages: tuple[str, ...]
+    jobs: tuple[PlannedJob, ...]
+    #: Where the record of the run lies, relative to the project.
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatusChanged:
+    """A job took another status; ``message`` says why where that is not plain."""
+
+    at: float
+    job: JobName
+    status: JobStatus
+    attempt: int = 1
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionStarted:
+    """A phase of a job, or a section of its script, began."""
+
+    at: float
+    job: JobName
+    section: str
+    title: str
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionFinished:
+    """A section ended."""
+
+    at: float
+    job: JobName
+    section: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLog:
+    """One line of a job's log, without its end, masked.
+
+    ``kind`` is ``output`` for what the script printed, ``runner`` for spotci's own
+    lines, ``service`` for those of a service.
+    """
+
+    at: float
+    job: JobName
+    line: str
+    kind: str = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Progress of something slow: ``what`` is ``image``, ``snapshot``, ``engine``.
+
+    ``done`` and ``total`` are bytes, or files for a snapshot; total None is unknown.
+    A report shows the last one for each ``subject``; ``finished`` ends it.
+    """
+
+    at: float
+    what: str
+    subject: str
+    text: str = ""
+    done: int = 0
+    total: int | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactsSaved:
+    """Artifacts of a job are in its record; ``path`` is relative to the project."""
+
+    at: float
+    job: JobName
+    path: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFinished:
+    """The last attempt of a job ended, or the job was skipped or left manual."""
+
+    at: float
+    result: JobResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One line for the user that belongs to no job; level is info or warning."""
+
+    at: float
+    text: str
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineFinished:
+    """Last event of a run. ``coverage`` is the mean over the jobs, in percent."""
+
+    at: float
+    status: JobStatus
+    results: Mapping[JobName, JobResult] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    coverage: float | None = None
+    #: Seconds.
+    duration: float = 0.0
+    passed_with_warnings: bool = False
+
+
+Event: TypeAlias = (
+    PipelineStarted
+    | JobStatusChanged
+    | SectionStarted
+    | SectionFinished
+    | JobLog
+    | Progress
+    | ArtifactsSaved
+    | JobFinished
+    | Notice
+    | PipelineFinished
+)

@@ -1,0 +1,328 @@
+"""The port: what the executor asks of whatever runs containers, as plain data.
+
+Two backends implement it, ``spotci.dind`` and ``spotci.executor.shell``, and one
+fake for the tests; a contract suite runs against all of them. Every method may run
+concurrently with every other, may be cancelled anywhere, and raises EngineError and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NewType, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from anyio.abc import ObjectReceiveStream
+
+    from spotci.tree import SourceTree
+
+__all__ = [
+    "Backend",
+    "ContainerId",
+    "ContainerSpec",
+    "DockerAccess",
+    "Engine",
+    "Exit",
+    "FileEntry",
+    "ImageInfo",
+    "Images",
+    "LayerId",
+    "Limits",
+    "Mount",
+    "NetworkId",
+    "Process",
+    "SnapshotId",
+    "Workspace",
+    "WorkspaceSpec",
+    "Workspaces",
+]
+
+ContainerId = NewType("ContainerId", str)
+NetworkId = NewType("NetworkId", str)
+SnapshotId = NewType("SnapshotId", str)
+#: An immutable set of files: the artifacts of a job, or one generation of a cache.
+LayerId = NewType("LayerId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a container: bytes, processors, processes; None is unlimited."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A volume or a path of the engine, seen at ``target`` in a container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """A container to create.
+
+    ``environment`` holds no secret of a job: those reach its shell through stdin.
+    ``stdin`` keeps stdin open for a script.
+    """
+
+    name: str
+    image: str
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    workspace: Workspace | None = None
+    mounts: tuple[Mount, ...] = ()
+    network: NetworkId | None = None
+    #: Host names of the container in ``network``.
+    aliases: tuple[str, ...] = ()
+    extra_hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    user: str | None = None
+    platform: str | None = None
+    privileged: bool = False
+    stdin: bool = False
+    working_dir: str | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a container's process ended."""
+
+    code: int
+    oom_killed: bool = False
+
+
+class Process(Protocol):
+    """A started container, for as long as the context that ``start`` gave."""
+
+    @property
+    def output(self) -> ObjectReceiveStream[bytes]:
+        """Its stdout and stderr in the order of arrival; ends when it ends."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Wait for the end of the process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerAccess:
+    """What a job container needs to command the engine, for ``docker:dind``.
+
+    ``environment`` overrides the job's variables of the same name.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    mounts: tuple[Mount, ...] = ()
+    extra_hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Engine(Protocol):
+    """A container engine. One engine serves all jobs."""
+
+    @property
+    def description(self) -> str:
+        """Such as ``docker 28.2 in spot-ci-dind``, for the head of a job's log."""
+        ...
+
+    async def create_network(self, name: str) -> NetworkId:
+        """Create a network of its own for one job and its services."""
+        ...
+
+    async def remove_network(self, network: NetworkId) -> None:
+        """Remove a network. Removing one that is gone is no error."""
+        ...
+
+    async def create(self, spec: ContainerSpec) -> ContainerId:
+        """Create a container; its image must be in the engine."""
+        ...
+
+    def start(
+        self, container: ContainerId, *, stdin: bytes | None = None
+    ) -> AbstractAsyncContextManager[Process]:
+        """Start a container, attached from before its first byte.
+
+        ``stdin`` is written and then closed. A container may be started again
+        after it ended: its file system is kept. Leaving the context detaches and
+        does not stop the container.
+        """
+        ...
+
+    async def stop(self, container: ContainerId, *, grace: float) -> None:
+        """Send SIGTERM, and SIGKILL after ``grace`` seconds. Idempotent."""
+        ...
+
+    async def remove(self, container: ContainerId) -> None:
+        """Kill and remove a container. Removing one that is gone is no error."""
+        ...
+
+    async def logs(self, container: ContainerId, *, tail: int) -> bytes:
+        """Return the last lines of a container that was started without attaching."""
+        ...
+
+    async def start_detached(self, container: ContainerId) -> None:
+        """Start a service: its output is kept by the engine, see ``logs``."""
+        ...
+
+    async def running(self, container: ContainerId) -> bool:
+        """Say whether the container's process still runs."""
+        ...
+
+    async def probe(self, container: ContainerId, port: int) -> bool:
+        """Say whether a TCP connection to the container's port is accepted now."""
+        ...
+
+    async def docker_access(
+        self, network: NetworkId | None, *, aliases: Sequence[str]
+    ) -> DockerAccess | None:
+        """Give a job the engine itself, under these host names; None: cannot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInfo:
+    """What the executor needs to know of an image in the engine."""
+
+    id: str
+    name: str
+    digest: str | None = None
+    exposed_ports: tuple[int, ...] = ()
+    user: str = ""
+
+
+class Images(Protocol):
+    """Gets images into the engine."""
+
+    async def ensure(
+        self,
+        name: str,
+        *,
+        policy: Sequence[str] = (),
+        platform: str | None = None,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> ImageInfo:
+        """Return an image that is in the engine now; raise ImagePullError otherwise.
+
+        Policies are GitLab's, tried in order; none given is ``if-not-present``.
+        Concurrent calls for one name share one transfer. ``progress`` gets a text,
+        bytes done, and bytes in all.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """A file of a workspace or layer: ``mode`` is the full ``st_mode``."""
+
+    path: str
+    mode: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSpec:
+    """A workspace to open: layers over a snapshot, later layers over earlier ones.
+
+    ``snapshot`` None starts empty (``GIT_STRATEGY: empty`` and ``none``);
+    ``git_depth`` None leaves out ``.git``. ``project_dir`` is ``CI_PROJECT_DIR``.
+    """
+
+    name: str
+    project_dir: str
+    snapshot: SnapshotId | None
+    git_depth: int | None = None
+    layers: tuple[LayerId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """An open workspace.
+
+    ``mounts`` put it, and the folder ``<project_dir>.tmp`` beside it for files of
+    variables, into a container.
+    """
+
+    id: str
+    spec: WorkspaceSpec
+    mounts: tuple[Mount, ...]
+
+
+class Workspaces(Protocol):
+    """Where jobs find their files; see the design's section on workspaces."""
+
+    async def snapshot(
+        self,
+        tree: SourceTree,
+        *,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> SnapshotId:
+        """Bring the tree into the engine; only what changed since the last travels."""
+        ...
+
+    async def open(self, spec: WorkspaceSpec) -> Workspace:
+        """Make a workspace, at a cost that does not grow with the snapshot."""
+        ...
+
+    async def close(self, workspace: Workspace) -> None:
+        """Drop a workspace and what was not collected from it. Idempotent."""
+        ...
+
+    async def listing(self, workspace: Workspace) -> Mapping[str, FileEntry]:
+        """Return every file, link and empty folder of the workspace, by path.
+
+        ``.git`` is left out.
+        """
+        ...
+
+    async def collect(self, workspace: Workspace, paths: Sequence[str]) -> LayerId:
+        """Make an immutable layer of these paths of the workspace."""
+        ...
+
+    async def read(self, place: Workspace | LayerId, path: str, *, limit: int) -> bytes:
+        """Read a file, at most ``limit`` bytes of it. Never follows a link outside."""
+        ...
+
+    async def write_private(
+        self, workspace: Workspace, files: Mapping[str, bytes]
+    ) -> None:
+        """Write files of variables into ``<project_dir>.tmp``, for the job alone."""
+        ...
+
+    async def export(self, layer: LayerId, destination: Path) -> None:
+        """Copy a layer to a folder of the host, which is created.
+
+        Hostile names, links and devices in it cannot write outside the folder.
+        """
+        ...
+
+    async def drop(self, layer: LayerId) -> None:
+        """Say that a layer is no longer wanted."""
+        ...
+
+    async def cached(self, key: str) -> LayerId | None:
+        """Return the newest generation of a cache, None where there is none."""
+        ...
+
+    async def store_cache(self, key: str, layer: LayerId) -> None:
+        """Make a layer the newest generation of a cache, atomically."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The three ports together."""
+
+    engine: Engine
+    images: Images
+    workspaces: Workspaces

@@ -1,0 +1,72 @@
+"""What the executor is asked to do: a pipeline with the values of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from spotci.executor.backend import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spotci.pipeline import JobName, Pipeline
+    from spotci.tree import SourceTree
+    from spotci.variables import Variable
+
+__all__ = ["RunOptions", "RunPlan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run; what ``spotci run`` offers as options."""
+
+    concurrency: int = 4
+    #: Manual jobs to play: names, or ``all``.
+    manual: frozenset[str] = frozenset()
+    #: Jobs that the user named: they run even where they are manual or delayed.
+    named: frozenset[JobName] = frozenset()
+    fail_fast: bool = False
+    #: Skip the waiting of ``when: delayed``.
+    no_delay: bool = False
+    #: Keep containers and workspaces of failed jobs.
+    keep: bool = False
+    #: Bound on the whole run.
+    timeout: timedelta | None = None
+    #: The project's timeout for a job that sets none.
+    job_timeout: timedelta = timedelta(hours=1)
+    default_image: str = "ruby:3.1"
+    limits: Limits = field(default_factory=Limits)
+    #: Start a real nested daemon for ``docker:dind`` services.
+    nested_dind: bool = False
+    #: Copy artifacts of passed jobs into the source tree, too.
+    artifacts_to_source: bool = False
+    #: Caches start empty and nothing is reused.
+    ignore_caches: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One run: its id, its pipeline, its sources and where its record goes.
+
+    ``variables`` are those that exist for the runner alone (``CI_PIPELINE_ID``,
+    ``CI_REGISTRY_PASSWORD``, ``CI_PROJECT_DIR``); those of the parser are in the
+    jobs. ``record`` is the folder ``.spotci/runs/<id>`` on the host, which exists.
+    """
+
+    run: str
+    pipeline: Pipeline
+    tree: SourceTree
+    record: Path
+    sha: str = ""
+    project_path: str = "local/project"
+    variables: tuple[Variable, ...] = ()
+    #: Whether the ref is protected: cache keys differ by it.
+    protected: bool = True
+    options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def project_dir(self) -> str:
+        """``CI_PROJECT_DIR``."""
+        return f"/builds/{self.project_path}"
