@@ -170,15 +170,17 @@ class SectionFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLog:
-    """One line of a job's log, without its end, masked.
+    """Lines of a job's log, masked; one event holds as many as arrived together.
 
+    ``text`` is one or more whole lines, joined by a newline, without the last one:
+    a job that prints 50 MB in a second makes hundreds of events, not a million.
     ``kind`` is ``output`` for what the script printed, ``runner`` for spotci's own
     lines, ``service`` for those of a service.
     """
 
     at: float
     job: JobName
-    line: str
+    text: str
     kind: str = "output"
 
 
