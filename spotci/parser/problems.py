@@ -1,4 +1,4 @@
-"""Collects what is wrong with a configuration, so that all of it is reported at once."""
+"""Collects what is wrong with a configuration, to report all of it at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from spotci.errors import ConfigError, ConfigWarning, KeywordError
+from spotci.errors import ConfigWarning, KeywordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from spotci.errors import ConfigError
     from spotci.source import Span
 
 __all__ = ["Problems", "did_you_mean"]
