@@ -1,0 +1,145 @@
+"""The state of a run as its events tell it: what the board and the summary show."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spotci.events import (
+    ArtifactsSaved,
+    JobFinished,
+    JobLog,
+    JobStatus,
+    JobStatusChanged,
+    Notice,
+    PipelineFinished,
+    PipelineStarted,
+    PlannedJob,
+    Progress,
+    SectionFinished,
+    SectionStarted,
+)
+
+if TYPE_CHECKING:
+    from spotci.events import (
+        Event,
+        JobResult,
+    )
+    from spotci.pipeline import JobName
+
+__all__ = ["JobState", "RunState"]
+
+_TAIL = 20
+
+
+@dataclass(slots=True)
+class JobState:
+    """One job, so far. Times are seconds since the epoch."""
+
+    plan: PlannedJob
+    status: JobStatus = JobStatus.CREATED
+    attempt: int = 1
+    running_since: float | None = None
+    message: str | None = None
+    #: Titles of the sections that are open, the outermost first, by their names.
+    sections: dict[str, str] = field(default_factory=dict)
+    #: The last lines of the log.
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
+    artifacts: ArtifactsSaved | None = None
+    result: JobResult | None = None
+
+    @property
+    def warning(self) -> bool:
+        """Whether the job failed and may."""
+        failed = self.status is JobStatus.FAILED
+        return failed and self.result is not None and self.result.allow_failure
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run, so far: feed it every event."""
+
+    started: PipelineStarted | None = None
+    finished: PipelineFinished | None = None
+    jobs: dict[JobName, JobState] = field(default_factory=dict)
+    progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+    def handle(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case PipelineStarted():
+                self.started = event
+                self.jobs = {job.name: JobState(job) for job in event.jobs}
+            case JobStatusChanged():
+                self._change(self.job(event.job), event)
+            case SectionStarted() | SectionFinished():
+                self._section(self.job(event.job), event)
+            case JobLog():
+                self.job(event.job).tail.extend(_last_lines(event.text))
+            case ArtifactsSaved():
+                self.job(event.job).artifacts = event
+            case JobFinished():
+                self._finish(self.job(event.result.job), event.result)
+            case Progress():
+                self._track(event)
+            case Notice():
+                self.notices.append(event)
+            case PipelineFinished():
+                self.finished = event
+                self.progress.clear()
+
+    def job(self, name: JobName) -> JobState:
+        """Return a job; one that was not announced, as of a child pipeline, too."""
+        if name not in self.jobs:
+            self.jobs[name] = JobState(
+                PlannedJob(name=name, stage="", when="on_success")
+            )
+        return self.jobs[name]
+
+    def ended(self) -> list[JobState]:
+        """Return the jobs that have a result, in the order of the pipeline."""
+        return [job for job in self.jobs.values() if job.result is not None]
+
+    def with_status(self, *statuses: JobStatus) -> list[JobState]:
+        """Return the jobs that have one of these statuses now."""
+        return [job for job in self.jobs.values() if job.status in statuses]
+
+    @staticmethod
+    def _change(job: JobState, event: JobStatusChanged) -> None:
+        if event.attempt != job.attempt:
+            job.running_since = None
+        if event.status in {JobStatus.PREPARING, JobStatus.RUNNING}:
+            job.running_since = job.running_since or event.at
+        job.status, job.attempt = event.status, event.attempt
+        job.message = event.message
+
+    @staticmethod
+    def _finish(job: JobState, result: JobResult) -> None:
+        job.status, job.attempt, job.result = result.status, result.attempt, result
+        job.sections.clear()
+
+    @staticmethod
+    def _section(job: JobState, event: SectionStarted | SectionFinished) -> None:
+        if isinstance(event, SectionStarted):
+            job.sections[event.section] = event.title
+        else:
+            job.sections.pop(event.section, None)
+
+    def _track(self, event: Progress) -> None:
+        key = (event.what, event.subject)
+        if event.finished:
+            self.progress.pop(key, None)
+        else:
+            self.progress[key] = event
+
+
+def _last_lines(text: str) -> list[str]:
+    """Return the last lines; of megabytes of text only the end is looked at."""
+    position = len(text)
+    for _ in range(_TAIL):
+        position = text.rfind("\n", 0, position)
+        if position < 0:
+            break
+    return text[position + 1 :].split("\n")

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import io
+from textwrap import dedent
+
+import pytest
+
+from spotci.events import JobStatus, PipelineFinished
+from spotci.report.state import RunState
+from spotci.report.summary import SummaryReport, render_summary
+from spotci.report.terminal import Paint
+from tests.report.run_events import STARTED, failed_run
+
+
+def test_a_failed_run() -> None:
+    stream = io.StringIO()
+    report = SummaryReport(
+        stream, paint=Paint(enabled=False), options=["--branch", "main"]
+    )
+
+    for event in failed_run():
+        report.handle(event)
+
+    assert stream.getvalue() == dedent("""
+        status     job                    stage     duration  coverage  tests
+        ✓ passed   build                  build        3.2 s
+        ✗ failed   test: [a] (attempt 2)  test    1 min 06 s    81.5 %  12, 1 failed, 2 skipped
+        ! warning  lint                   test         1.0 s
+        ▷ manual   deploy                 deploy
+
+        ✗ test: [a] failed: script_failure, exit code 1
+            red
+            still red
+            plain
+            AssertionError
+          run it again: spotci run 'test: [a]' --branch main
+
+        ! lint failed, which is allowed: script_failure, exit code 137: killed for its memory
+          run it again: spotci run lint --branch main
+
+        ▷ a manual job was not played
+          play it: spotci run deploy --branch main
+
+        ✗ pipeline failed in 1 min 11 s, coverage 81.5 %
+          record: .spotci/runs/run1
+        """)  # noqa: E501 - golden lines
+
+
+@pytest.mark.parametrize(
+    ("status", "warnings", "expected"),
+    [
+        pytest.param(
+            JobStatus.SUCCESS, False, "✓ pipeline passed in 1.0 s", id="passed"
+        ),
+        pytest.param(
+            JobStatus.SUCCESS,
+            True,
+            "! pipeline passed with warnings in 1.0 s",
+            id="with warnings",
+        ),
+        pytest.param(
+            JobStatus.MANUAL,
+            False,
+            "▷ pipeline waits for a manual job in 1.0 s",
+            id="blocked",
+        ),
+        pytest.param(
+            JobStatus.CANCELED, False, "⊘ pipeline canceled in 1.0 s", id="canceled"
+        ),
+        pytest.param(
+            JobStatus.SKIPPED, False, "» pipeline skipped in 1.0 s", id="skipped"
+        ),
+    ],
+)
+def test_verdict(status: JobStatus, warnings: bool, expected: str) -> None:
+    state = RunState()
+    state.handle(STARTED)
+    state.handle(
+        PipelineFinished(
+            at=1, status=status, duration=1.0, passed_with_warnings=warnings
+        )
+    )
+
+    last = render_summary(state, paint=Paint(enabled=False)).splitlines()[-2]
+
+    assert last == expected

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spotci.event_json import decode_event, encode_event
+from spotci.events import JobLog, Notice
+from spotci.pipeline import JobName
+from tests.report.run_events import RESULTS, failed_run
+
+if TYPE_CHECKING:
+    from spotci.events import Event
+
+
+@pytest.mark.parametrize(
+    "event", [*failed_run()], ids=lambda event: type(event).__name__
+)
+def test_events_survive_the_way_to_json_and_back(event: Event) -> None:
+    line = encode_event(event)
+
+    assert "\n" not in line
+    assert decode_event(line) == event
+
+
+def test_what_is_unset_is_left_out() -> None:
+    assert json.loads(encode_event(Notice(at=1.5, text="hello"))) == {
+        "event": "notice",
+        "at": 1.5,
+        "text": "hello",
+    }
+
+
+def test_lines_of_a_log_stay_one_line_of_json() -> None:
+    event = JobLog(at=1, job=JobName("a"), text="one\ntwo\x1b[0m “three”")
+
+    assert encode_event(event) == (
+        '{"event":"job_log","at":1,"job":"a","text":"one\\ntwo\\u001b[0m “three”"}'
+    )
+
+
+def test_keys_of_a_newer_version_are_ignored() -> None:
+    line = '{"event": "notice", "at": 1, "text": "x", "colour": "mauve"}'
+
+    assert decode_event(line) == Notice(at=1, text="x")
+
+
+@pytest.mark.parametrize("line", ["", "[]", "{}", '{"event": "party"}', '{"event":'])
+def test_other_lines_are_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        decode_event(line)
+
+
+def test_results_keep_their_types() -> None:
+    finished = [*failed_run()][-1]
+
+    assert decode_event(encode_event(finished)).results == {  # type: ignore[union-attr]
+        result.job: result for result in RESULTS
+    }

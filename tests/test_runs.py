@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotci.errors import UsageError
+from spotci.events import JobStatus, PipelineFinished
+from spotci.pipeline import JobName
+from spotci.processes import current_process
+from spotci.report.record import Recorder
+from spotci.runs import (
+    CRASHED,
+    Quota,
+    RunStore,
+    job_slugs,
+    new_run_id,
+    write_atomically,
+    write_run,
+)
+from tests.report.run_events import BUILD, RESULTS, TEST, failed_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spotci.processes import ProcessStamp
+    from spotci.runs import (
+        Run,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    ticks = count(1_760_000_000)
+    return RunStore(tmp_path / ".spotci", clock=lambda: float(next(ticks)))
+
+
+def recorded(store: RunStore) -> Run:
+    recorder = Recorder(store.create(command=["run"]))
+    for event in failed_run():
+        recorder.handle(event)
+    recorder.close()
+    return recorder.run
+
+
+def test_the_folder_ignores_itself_in_git(store: RunStore) -> None:
+    store.create()
+
+    assert (store.root / ".gitignore").read_text() == "*\n"
+
+
+def test_a_finished_run_is_read_as_it_was_written(store: RunStore) -> None:
+    run = recorded(store)
+
+    [found] = store.list()
+
+    assert found == run
+    assert found.status == JobStatus.FAILED
+    assert (found.source, found.ref, found.command) == ("push", "main", ("run",))
+    assert found.duration == 71.0
+    assert list(found.results.values()) == list(RESULTS)
+
+
+def test_logs_are_plain_lines_without_hostile_sequences(store: RunStore) -> None:
+    run = recorded(store)
+
+    assert run.log(BUILD).read_text() == "$ make\ncompiling\n"
+    assert run.log(TEST).read_text() == (
+        "\x1b[31mred\nstill red\x1b[0m\nplain\nAssertionError\n"
+    )
+
+
+def test_events_hold_all_but_logs_and_progress(store: RunStore) -> None:
+    run = recorded(store)
+
+    names = [type(event).__name__ for event in run.events()]
+
+    assert names.count("JobFinished") == len(RESULTS)
+    assert not {"JobLog", "Progress"} & set(names)
+
+
+def test_a_run_of_this_process_without_an_end_still_runs(store: RunStore) -> None:
+    store.create()
+
+    assert store.find().status == JobStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        pytest.param(replace(current_process(), start="1"), id="pid used again"),
+        pytest.param(replace(current_process(), boot="other"), id="another boot"),
+        pytest.param(replace(current_process(), pid=2**22 + 1), id="it is gone"),
+        pytest.param(None, id="no process"),
+    ],
+)
+def test_a_crashed_run_is_recognised(
+    store: RunStore, stamp: ProcessStamp | None
+) -> None:
+    run = store.create()
+    recorder = Recorder(run)
+    for event in failed_run():
+        if not isinstance(event, PipelineFinished):
+            recorder.handle(event)
+    recorder.close()
+    write_run(replace(recorder.run, process=stamp))
+    with run.events_file.open("ab") as events:
+        events.write(b'{"event": "job_fin')  # torn by the crash
+
+    found = store.find()
+
+    assert found.status == CRASHED
+    assert found.results[BUILD].status is JobStatus.SUCCESS
+
+
+def test_a_folder_that_holds_no_run_is_passed_over(store: RunStore) -> None:
+    run = recorded(store)
+    (run.folder.parent / "zzz").mkdir()
+    (run.folder.parent / "zzzz").mkdir()
+    (run.folder.parent / "zzzz" / "run.json").write_text("{")
+
+    assert [found.id for found in store.list()] == [run.id]
+
+
+def test_find_by_id_beginning_or_end(store: RunStore) -> None:
+    first, second = store.create(), store.create()
+
+    assert store.find().id == second.id
+    assert store.find("latest").id == second.id
+    assert store.find(first.id).id == first.id
+    assert store.find(first.id[:9]).id == first.id
+    assert store.find(first.id[1:]).id == first.id
+
+
+def test_find_says_what_is_wrong(store: RunStore) -> None:
+    with pytest.raises(UsageError, match="no run is recorded here yet"):
+        store.find()
+    first, second = store.create(), store.create()
+    with pytest.raises(UsageError, match='no run "nope" is recorded here'):
+        store.find("nope")
+    beginning = first.id[:2]
+    several = f'several runs match "{beginning}": {second.id}, {first.id}'
+    with pytest.raises(UsageError, match=several):
+        store.find(beginning)
+
+
+def test_eviction_keeps_the_newest_and_those_that_run(store: RunStore) -> None:
+    running = store.create()
+    runs = [recorded(store) for _ in range(4)]
+
+    removed = store.evict(Quota(runs=2))
+
+    assert removed == (runs[1].id, runs[0].id)
+    assert [run.id for run in store.list()] == [runs[3].id, runs[2].id, running.id]
+
+
+def test_eviction_by_size_keeps_the_newest_whatever_its_size(store: RunStore) -> None:
+    old, new = recorded(store), recorded(store)
+
+    assert store.evict(Quota(bytes=1)) == (old.id,)
+    assert [run.id for run in store.list()] == [new.id]
+
+
+@given(st.floats(1_735_689_600, 2_700_000_000), st.floats(0.002, 1e8))
+def test_ids_sort_by_time(now: float, later: float) -> None:
+    first, second = new_run_id(now), new_run_id(now + later)
+
+    assert first < second
+    assert len(first) == len(second) == 10
+
+
+@pytest.mark.parametrize(
+    ("names", "slugs"),
+    [
+        pytest.param(["build", "test: [a, b]"], ["build", "test---a--b"], id="plain"),
+        pytest.param(["a b", "a-b", "a+b"], ["a-b", "a-b-2", "a-b-3"], id="alike"),
+        pytest.param(["a-b", "a b", "a-b-2"], ["a-b", "a-b-2", "a-b-2-2"], id="chain"),
+        pytest.param(["漢", "字"], ["job", "job-2"], id="nothing left"),
+    ],
+)
+def test_job_slugs_are_unique(names: list[str], slugs: list[str]) -> None:
+    assert list(job_slugs(map(JobName, names)).values()) == slugs
+
+
+def test_writing_leaves_the_old_file_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    write_atomically(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_run_json_is_for_people_too(store: RunStore) -> None:
+    data = json.loads((recorded(store).folder / "run.json").read_text())
+
+    assert data["version"] == 1
+    assert data["jobs"][1] == {
+        "job": "test: [a]",
+        "status": "failed",
+        "exit_code": 1,
+        "failure_reason": "script_failure",
+        "attempt": 2,
+        "started_at": 1760000004.0,
+        "finished_at": 1760000070.0,
+        "coverage": 81.5,
+        "tests": {"total": 12, "failed": 1, "skipped": 2},
+    }
