@@ -1,0 +1,353 @@
+"""Runs a pipeline: starts each job the moment that GitLab would, until all have ended.
+
+There are no waves. One loop owns the state (:class:`Processing`); jobs run as tasks
+that send one message each when an attempt ends, so that the loop can neither hang nor
+spin, and no lock is needed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+
+from spotci.events import (
+    JobFinished,
+    JobResult,
+    JobStatus,
+    JobStatusChanged,
+    PipelineFinished,
+)
+from spotci.executor.decide import Processing, may_fail, should_retry
+from spotci.pipeline import When
+from spotci.variables import effective, expand
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from spotci.executor.emit import Emit
+    from spotci.executor.plan import RunPlan
+    from spotci.pipeline import Job, JobName, Pipeline
+
+__all__ = ["RunJob", "run_pipeline"]
+
+#: Runs one attempt of a job, numbered from 1, and returns how it ended.
+RunJob: TypeAlias = "Callable[[Job, int], Awaitable[JobResult]]"
+
+_OPEN = (
+    JobStatus.CREATED,
+    JobStatus.PENDING,
+    JobStatus.WAITING_FOR_RESOURCE,
+    JobStatus.SCHEDULED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The time of a delayed job has come."""
+
+    job: JobName
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """The user, a time-out of the run or a failed job stops everything."""
+
+    reason: str
+
+
+_Message: TypeAlias = "JobResult | _Due | _Stop"
+
+
+async def run_pipeline(
+    plan: RunPlan,
+    run_job: RunJob,
+    emit: Emit,
+    *,
+    stop: anyio.Event | None = None,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+) -> PipelineFinished:
+    """Run every job that may run, and return how the pipeline ended.
+
+    A job that fails is a result, not an exception: the others go on. What ``run_job``
+    raises is a fault of ours; it cancels every job. When ``stop`` is set no further
+    job starts, the running ones are canceled, and their cleanup is waited for; the
+    record is complete then, too. ``sleep`` waits for delayed jobs, in seconds.
+    """
+    started = time.monotonic()
+    scheduler = _Scheduler(plan, run_job, emit, sleep)
+    results = await scheduler.run(stop)
+    coverages = [r.coverage for r in results.values() if r.coverage is not None]
+    state = scheduler.state
+    status = state.pipeline_status()
+    return PipelineFinished(
+        at=time.time(),
+        status=status,
+        results=results,
+        coverage=round(math.fsum(coverages) / len(coverages), 2) if coverages else None,
+        duration=time.monotonic() - started,
+        passed_with_warnings=status is JobStatus.SUCCESS and state.has_warnings(),
+    )
+
+
+@dataclass(slots=True)
+class _Scheduler:
+    plan: RunPlan
+    run_job: RunJob
+    emit: Emit
+    sleep: Callable[[float], Awaitable[None]]
+    state: Processing = field(init=False)
+    results: dict[JobName, JobResult] = field(default_factory=dict)
+    #: Scopes of the attempts that run now.
+    running: dict[JobName, anyio.CancelScope] = field(default_factory=dict)
+    #: Pending jobs in the order in which they became so, with their attempt.
+    queue: deque[tuple[Job, int]] = field(default_factory=deque)
+    known: dict[JobName, JobStatus] = field(default_factory=dict)
+    delayed: set[JobName] = field(default_factory=set)
+    #: Resource group of each job that has one, expanded.
+    groups: dict[JobName, str] = field(init=False)
+    stopping: str | None = None
+
+    def __post_init__(self) -> None:
+        self.state = Processing(_as_asked(self.plan))
+        self.groups = {
+            name: expand(
+                job.resource_group, effective(job.variables), keep_undefined=False
+            )
+            for name, job in self.plan.pipeline.jobs.items()
+            if job.resource_group is not None
+        }
+
+    async def run(self, stop: anyio.Event | None) -> dict[JobName, JobResult]:
+        send, receive = anyio.create_memory_object_stream[_Message](math.inf)
+        async with send, receive, anyio.create_task_group() as tasks:
+            if stop is not None:
+                tasks.start_soon(_forward, stop, send)
+            if self.plan.options.timeout is not None:
+                limit = self.plan.options.timeout.total_seconds()
+                tasks.start_soon(_expire, limit, send)
+            await self._loop(tasks, send, receive)
+            tasks.cancel_scope.cancel()
+        order = [name for name in self.plan.pipeline.jobs if name in self.results]
+        return {name: self.results[name] for name in order}
+
+    async def _loop(
+        self,
+        tasks: TaskGroup,
+        send: MemoryObjectSendStream[_Message],
+        receive: MemoryObjectReceiveStream[_Message],
+    ) -> None:
+        while True:
+            await self._advance(tasks, send)
+            if not self.running and not self.queue and not self.delayed:
+                break
+            match await receive.receive():
+                case JobResult() as result:
+                    await self._ended(result)
+                case _Due(job):
+                    if job in self.delayed:
+                        self.delayed.discard(job)
+                        self.state.set(job, JobStatus.PENDING)
+                case _Stop(reason):
+                    await self._stop(reason)
+        for left in self.state.in_status(JobStatus.MANUAL):
+            await self._finish(JobResult(job=left.name, status=JobStatus.MANUAL))
+
+    async def _advance(
+        self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
+    ) -> None:
+        """Tell what changed, play what is to be played, start what can be started."""
+        await self._notice_changes(tasks, send)
+        waiting: deque[tuple[Job, int]] = deque()
+        while self.queue:
+            job, attempt = self.queue.popleft()
+            if not self._has_slot(job):
+                waiting.append((job, attempt))
+            elif self._resource_taken(job):
+                waiting.append((job, attempt))
+                if self.known[job.name] is not JobStatus.WAITING_FOR_RESOURCE:
+                    self.known[job.name] = JobStatus.WAITING_FOR_RESOURCE
+                    self.state.set(job.name, JobStatus.WAITING_FOR_RESOURCE)
+                    await self._tell(job.name, JobStatus.WAITING_FOR_RESOURCE, attempt)
+            else:
+                self._start(job, attempt, tasks, send)
+        self.queue = waiting
+
+    async def _notice_changes(
+        self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
+    ) -> None:
+        while changed := [
+            (job, status)
+            for job, status in self.state.statuses().items()
+            if self.known.get(job, JobStatus.CREATED) is not status
+        ]:
+            for name, status in changed:
+                self.known[name] = status
+                job = self.plan.pipeline.jobs[name]
+                match status:
+                    case JobStatus.PENDING:
+                        self.queue.append((job, 1))
+                        await self._tell(name, status)
+                    case JobStatus.MANUAL if self._is_played(job):
+                        self.state.apply("play", name)
+                    case JobStatus.SCHEDULED:
+                        self.delayed.add(name)
+                        tasks.start_soon(self._delay, job, send)
+                        await self._tell(name, status)
+                    case JobStatus.SKIPPED:
+                        await self._finish(JobResult(job=name, status=status))
+                    case JobStatus.MANUAL:
+                        await self._tell(name, status)
+                    case _:
+                        pass
+
+    def _start(
+        self,
+        job: Job,
+        attempt: int,
+        tasks: TaskGroup,
+        send: MemoryObjectSendStream[_Message],
+    ) -> None:
+        scope = anyio.CancelScope()
+        self.running[job.name] = scope
+        self.known[job.name] = JobStatus.RUNNING
+        self.state.set(job.name, JobStatus.RUNNING)
+        tasks.start_soon(
+            self._attempt, job, attempt, scope, send, name=f"job {job.name}"
+        )
+
+    async def _attempt(
+        self,
+        job: Job,
+        attempt: int,
+        scope: anyio.CancelScope,
+        send: MemoryObjectSendStream[_Message],
+    ) -> None:
+        started = time.time()
+        result = None
+        with scope:
+            await self._tell(job.name, JobStatus.RUNNING, attempt)
+            result = await self.run_job(job, attempt)
+        if result is None:
+            result = JobResult(
+                job=job.name,
+                status=JobStatus.CANCELED,
+                attempt=attempt,
+                started_at=started,
+                finished_at=time.time(),
+                message=self.stopping,
+            )
+        send.send_nowait(result)
+
+    async def _ended(self, result: JobResult) -> None:
+        job = self.plan.pipeline.jobs[result.job]
+        del self.running[job.name]
+        if self.stopping is None and should_retry(job, result):
+            attempt = result.attempt + 1
+            self.known[job.name] = JobStatus.PENDING
+            self.state.set(job.name, JobStatus.PENDING)
+            self.queue.append((job, attempt))
+            message = f"attempt {result.attempt} of {job.retry.max + 1} failed"
+            if result.failure_reason is not None:
+                message += f" ({result.failure_reason})"
+            await self._tell(job.name, JobStatus.PENDING, attempt, message)
+            return
+        allowed = may_fail(job.allow_failure, result.exit_code)
+        if result.status is JobStatus.FAILED:
+            result = replace(result, allow_failure=allowed)
+        self.known[job.name] = result.status
+        await self._finish(result)
+        self.state.set(job.name, result.status, allow_failure=allowed)
+        if result.status is JobStatus.FAILED and not allowed and self._fails_fast():
+            await self._stop(f"job {job.name} failed")
+
+    async def _stop(self, reason: str) -> None:
+        """Cancel all that has not ended; GitLab cancels created jobs just so."""
+        if self.stopping is not None:
+            return
+        self.stopping = reason
+        self.queue.clear()
+        self.delayed.clear()
+        for scope in self.running.values():
+            scope.cancel()
+        for name, status in self.state.statuses().items():
+            if status in _OPEN:
+                self.known[name] = JobStatus.CANCELED
+                self.state.set(name, JobStatus.CANCELED)
+                await self._finish(
+                    JobResult(job=name, status=JobStatus.CANCELED, message=reason)
+                )
+
+    async def _finish(self, result: JobResult) -> None:
+        self.results[result.job] = result
+        await self.emit(JobFinished(at=time.time(), result=result))
+
+    async def _tell(
+        self,
+        job: JobName,
+        status: JobStatus,
+        attempt: int = 1,
+        message: str | None = None,
+    ) -> None:
+        await self.emit(
+            JobStatusChanged(
+                at=time.time(), job=job, status=status, attempt=attempt, message=message
+            )
+        )
+
+    async def _delay(self, job: Job, send: MemoryObjectSendStream[_Message]) -> None:
+        if job.start_in is not None and not self.plan.options.no_delay:
+            await self.sleep(job.start_in.total_seconds())
+        send.send_nowait(_Due(job.name))
+
+    def _has_slot(self, job: Job) -> bool:
+        """Return whether a job may run now; a bridge holds none while it waits."""
+        if job.is_bridge:
+            return True
+        jobs = self.plan.pipeline.jobs
+        busy = sum(not jobs[name].is_bridge for name in self.running)
+        return busy < self.plan.options.concurrency
+
+    def _resource_taken(self, job: Job) -> bool:
+        group = self.groups.get(job.name)
+        return group is not None and any(
+            self.groups.get(name) == group for name in self.running
+        )
+
+    def _is_played(self, job: Job) -> bool:
+        manual = self.plan.options.manual
+        return "all" in manual or job.name in manual or job.base_name in manual
+
+    def _fails_fast(self) -> bool:
+        return (
+            self.plan.options.fail_fast
+            or self.plan.pipeline.auto_cancel_on_job_failure == "all"
+        )
+
+
+def _as_asked(plan: RunPlan) -> Pipeline:
+    """Return the pipeline in which the jobs that the user named run by themselves."""
+    jobs = {
+        name: replace(job, when=When.ON_SUCCESS)
+        if name in plan.options.named and job.when in (When.MANUAL, When.DELAYED)
+        else job
+        for name, job in plan.pipeline.jobs.items()
+    }
+    return replace(plan.pipeline, jobs=jobs)
+
+
+async def _forward(stop: anyio.Event, send: MemoryObjectSendStream[_Message]) -> None:
+    await stop.wait()
+    send.send_nowait(_Stop("interrupted"))
+
+
+async def _expire(limit: float, send: MemoryObjectSendStream[_Message]) -> None:
+    await anyio.sleep(limit)
+    send.send_nowait(_Stop(f"the run took longer than {limit:g} s"))
