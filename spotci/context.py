@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from spotci.errors import ConfigWarning
     from spotci.source import Origin, SourceFile
     from spotci.variables import Variable
 
@@ -112,6 +113,9 @@ class Context:
     that exist before the pipeline, those of the project, and those given by the user
     who starts it; each knows its level. ``branch`` is set in branch pipelines, and
     ``tag`` in tag pipelines; in a merge request pipeline neither is.
+    ``scoped_variables`` are pairs of an environment scope and a variable that exists
+    only for jobs of such an environment. ``warnings`` are about the variables, such as
+    a secret that is too short to be masked.
     """
 
     source: str = PipelineSource.PUSH
@@ -120,11 +124,15 @@ class Context:
     merge_request: MergeRequest | None = None
     project_path: str = "local/project"
     variables: tuple[Variable, ...] = ()
+    scoped_variables: tuple[tuple[str, Variable], ...] = ()
     inputs: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     repository: Repository
     reader: IncludeReader
     #: ``--full``: every ``changes`` clause holds, as on a new branch.
     changes_always_true: bool = False
+    #: Whether the ref is protected: protected variables and cache keys differ by it.
+    protected: bool = True
+    warnings: tuple[ConfigWarning, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -132,3 +140,37 @@ class Context:
         if self.merge_request is not None:
             return self.merge_request.source_branch
         return self.tag or self.branch or ""
+
+    def variables_for(self, environment: str | None) -> tuple[Variable, ...]:
+        """Return the variables of a job, with those scoped to its environment.
+
+        Of several scopes that match the most specific one comes last, so that it
+        wins within its level: GitLab prefers the exact name, then the longest
+        pattern (environment scope of CI/CD variables).
+        """
+        if environment is None or not self.scoped_variables:
+            return self.variables
+        matching = [
+            (scope == environment, len(scope), variable)
+            for scope, variable in self.scoped_variables
+            if _in_scope(environment, scope)
+        ]
+        matching.sort(key=lambda match: match[:2])
+        return (*self.variables, *(variable for _, _, variable in matching))
+
+
+def _in_scope(environment: str, scope: str) -> bool:
+    # ``*`` is the only wildcard and matches slashes, too.
+    first, *rest = scope.split("*")
+    if not rest:
+        return environment == scope
+    *middle, last = rest
+    if not environment.startswith(first):
+        return False
+    position = len(first)
+    for part in middle:
+        found = environment.find(part, position)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return environment.endswith(last) and len(environment) - len(last) >= position
