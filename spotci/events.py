@@ -100,6 +100,8 @@ class JobResult:
     coverage: float | None = None
     tests: TestCounts | None = None
     environment_url: str | None = None
+    #: The tag of the ``release`` that GitLab would have made.
+    release: str | None = None
 
     @property
     def duration(self) -> float | None:

@@ -236,6 +236,8 @@ class WorkspaceSpec:
 
     ``snapshot`` None starts empty (``GIT_STRATEGY: empty`` and ``none``);
     ``git_depth`` None leaves out ``.git``. ``project_dir`` is ``CI_PROJECT_DIR``.
+    With ``shared_path`` the workspace lies at that very path of the engine, too, so
+    that a job with access to it can ``docker run -v $CI_PROJECT_DIR:/x``.
     """
 
     name: str
@@ -243,6 +245,7 @@ class WorkspaceSpec:
     snapshot: SnapshotId | None
     git_depth: int | None = None
     layers: tuple[LayerId, ...] = ()
+    shared_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +253,9 @@ class Workspace:
     """An open workspace.
 
     ``mounts`` put it, and the folder ``<project_dir>.tmp`` beside it for files of
-    variables, into a container.
+    variables, into a container; the last one is that folder. The ``project_dir`` of
+    ``spec`` is where the job finds it: a backend without containers has it elsewhere
+    than was asked for.
     """
 
     id: str
@@ -271,22 +276,35 @@ class Workspaces(Protocol):
         ...
 
     async def open(self, spec: WorkspaceSpec) -> Workspace:
-        """Make a workspace, at a cost that does not grow with the snapshot."""
+        """Make a workspace, at a cost that does not grow with the snapshot.
+
+        Raises EngineError with status 409 where ``shared_path`` asks for a path that
+        another open workspace of the engine has; the caller then asks for another.
+        """
         ...
 
     async def close(self, workspace: Workspace) -> None:
         """Drop a workspace and what was not collected from it. Idempotent."""
         ...
 
-    async def listing(self, workspace: Workspace) -> Mapping[str, FileEntry]:
+    async def listing(
+        self, workspace: Workspace, *, under: Sequence[str] | None = None
+    ) -> Mapping[str, FileEntry]:
         """Return every file, link and empty folder of the workspace, by path.
 
-        ``.git`` is left out.
+        ``.git`` is left out. ``under`` names files and folders, relative and without
+        a slash at the end: only they and what is in them is listed, so that a job
+        with ``paths: [dist/]`` costs nothing for the rest. Those that do not exist
+        are no error; None is everything.
         """
         ...
 
     async def collect(self, workspace: Workspace, paths: Sequence[str]) -> LayerId:
         """Make an immutable layer of these paths of the workspace."""
+        ...
+
+    async def adopt(self, folder: Path) -> LayerId:
+        """Make a layer of a folder of the host: the artifacts of an earlier run."""
         ...
 
     async def read(self, place: Workspace | LayerId, path: str, *, limit: int) -> bytes:
@@ -321,8 +339,13 @@ class Workspaces(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The three ports together."""
+    """The three ports together.
+
+    Without ``containers`` jobs are processes of the host: images do not matter, and
+    there are no services.
+    """
 
     engine: Engine
     images: Images
     workspaces: Workspaces
+    containers: bool = True

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spotci.executor.backend import Limits
+from spotci.slugs import slugify
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from spotci.pipeline import JobName, Pipeline
     from spotci.tree import SourceTree
     from spotci.variables import Variable
 
-__all__ = ["RunOptions", "RunPlan"]
+__all__ = ["EarlierJob", "RunOptions", "RunPlan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,26 @@ class RunOptions:
     artifacts_to_source: bool = False
     #: Caches start empty and nothing is reused.
     ignore_caches: bool = False
+    #: Seconds to wait for services to accept connections; negative waits not at all.
+    services_timeout: float = 30.0
+    #: Bytes of a job's log; what a job prints beyond them is dropped.
+    output_limit: int = 1 << 30
+    #: Seconds between SIGTERM and SIGKILL for a job that is stopped.
+    stop_grace: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierJob:
+    """What a job of an earlier run handed on, for jobs that run without it.
+
+    ``artifacts`` is the folder of its record; None where it handed on nothing, or,
+    with ``lost``, where its artifacts are gone: who depends on them then fails.
+    ``variables`` are those of its dotenv reports.
+    """
+
+    artifacts: Path | None = None
+    variables: tuple[Variable, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +88,16 @@ class RunPlan:
     #: Whether the ref is protected: cache keys differ by it.
     protected: bool = True
     options: RunOptions = field(default_factory=RunOptions)
+    #: What jobs that do not run this time handed on the last time.
+    earlier: Mapping[JobName, EarlierJob] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    #: The name of each job in the record's folders.
+    slugs: Mapping[JobName, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def slug(self, job: JobName) -> str:
+        """Return the name of a job in the record's folders and of its container."""
+        return self.slugs.get(job) or slugify(job) or "job"
 
     @property
     def project_dir(self) -> str:
