@@ -1,0 +1,372 @@
+"""Finds or starts the engine: a Docker daemon in a container of the developer's.
+
+A warm engine costs a few round trips. Everything else happens under a lock, so that
+any number of spotci processes may start at once::
+
+    absent   ──create──▶ running ──answers──▶ used
+    stopped  ──start───▶ running
+    running  ──silent──▶ restarted, once
+    of other settings ──▶ made anew, unless somebody uses it right now
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from spotci.dind import boot, labels, registry
+from spotci.dind.calls import together
+from spotci.dind.outer import connect_outer
+from spotci.dind.state import engine_lock, private_dir
+from spotci.dind.transport import Address, answers, make_client
+from spotci.errors import EngineError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from docker.api.client import APIClient
+
+    from spotci.dind.calls import Calls
+    from spotci.dind.outer import ContainerState, Outer
+    from spotci.dind.settings import EngineSettings, Progress
+
+__all__ = ["DindEngine", "EngineStatus", "engine_status", "open_engine", "stop_engine"]
+
+#: Drivers that stack layers without copying. ``vfs`` copies each image whole for each
+#: container, and is what a daemon falls back to, in silence, on a poor file system.
+_GOOD_DRIVERS = frozenset({"overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs"})
+
+_POLL = 0.03
+_LOOK_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DindEngine:
+    """A running engine and the ways to it."""
+
+    settings: EngineSettings
+    #: The inner daemon.
+    client: APIClient
+    address: Address
+    #: The developer's daemon.
+    outer: Outer
+    #: Id of the engine's container on the host.
+    container: str
+    #: Port of the registry on the host's loopback.
+    registry_port: int | None
+
+    @property
+    def host(self) -> APIClient:
+        """Client of the developer's daemon."""
+        return self.outer.client
+
+    @property
+    def calls(self) -> Calls:
+        """The threads for calls to both daemons."""
+        return self.outer.calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """What ``spotci status`` shows.
+
+    ``state`` is ``absent``, ``stopped``, ``silent`` (its container runs, its daemon
+    does not answer) or ``running``.
+    """
+
+    name: str
+    state: str
+    image: str = ""
+    started_at: str = ""
+    version: str = ""
+    storage_driver: str = ""
+    containers: int = 0
+    images: int = 0
+    registry_running: bool = False
+    registry_port: int | None = None
+
+
+async def open_engine(settings: EngineSettings, *, progress: Progress) -> DindEngine:
+    """Return the engine, started where it does not run.
+
+    Raises EngineUnavailableError where there is no Docker or the engine does not come
+    up in time, with its last words; ImagePullError where its image cannot be had.
+    """
+    outer = await connect_outer(settings, os.environ)
+    state = await outer.state(settings.name)
+    if state is not None and state.running and _suits(state, settings):
+        engine = await _reach(outer, settings, state)
+        if engine is not None and await registry.is_current(outer, settings, state):
+            return engine
+    async with engine_lock(settings):
+        return await _bring_up(outer, settings, progress)
+
+
+async def stop_engine(settings: EngineSettings) -> bool:
+    """Stop the engine and its registry; say whether it ran. Their volumes stay."""
+    outer = await connect_outer(settings, os.environ)
+    async with engine_lock(settings):
+        state = await outer.state(settings.name)
+        await outer.stop(settings.registry_name, grace=3)
+        await outer.stop(settings.name)
+    return state is not None and state.running
+
+
+async def engine_status(settings: EngineSettings) -> EngineStatus:
+    """Look at the engine; start nothing."""
+    outer = await connect_outer(settings, os.environ)
+    state = await outer.state(settings.name)
+    if state is None:
+        return EngineStatus(name=settings.name, state="absent")
+    seen = partial(
+        EngineStatus,
+        name=settings.name,
+        image=state.image,
+        started_at=state.started_at,
+        registry_port=_registry_port(settings, state),
+    )
+    if not state.running:
+        return seen(state="stopped")
+    engine = await _reach(outer, settings, state)
+    if engine is None:
+        return seen(state="silent")
+    info = await engine.calls("inspect engine", settings.name, engine.client.info)
+    return seen(
+        state="running",
+        version=info["ServerVersion"],
+        storage_driver=info["Driver"],
+        containers=info["Containers"],
+        images=info["Images"],
+        registry_running=await registry.is_current(outer, settings, state),
+    )
+
+
+def _suits(state: ContainerState, settings: EngineSettings) -> bool:
+    """Say whether the container is made from these settings; raise if not ours."""
+    owner = state.labels.get(labels.USER)
+    if owner != str(os.getuid()):
+        whose = "another user's" if owner else "not made by spotci"
+        raise EngineError(
+            f'the container "{settings.name}" is {whose}',
+            operation="use engine",
+            hint="choose another name for the engine in the settings",
+        )
+    return state.labels.get(labels.CONFIG) == boot.engine_digest(settings)
+
+
+async def _bring_up(
+    outer: Outer, settings: EngineSettings, progress: Progress
+) -> DindEngine:
+    private_dir(boot.socket_dir(settings))
+    state = await outer.state(settings.name)
+    if state is not None and not _suits(state, settings):
+        if state.running and state.busy:
+            progress(
+                f"{settings.name} was made from other settings and is in use:"
+                " it is used as it is",
+                0,
+                None,
+            )
+        else:
+            progress(f"settings changed: making {settings.name} anew", 0, None)
+            await _remove(outer, settings)
+            state = None
+    started = state is None or not state.running
+    if started:
+        await _start(outer, settings, state, progress)
+    try:
+        return await _ready(outer, settings, progress)
+    except EngineUnavailableError:
+        if started:
+            raise
+    progress(f"{settings.name} does not answer: restarting it", 0, None)
+    await outer.stop(settings.name, grace=3)
+    await outer.start(settings.name)
+    return await _ready(outer, settings, progress)
+
+
+async def _start(
+    outer: Outer,
+    settings: EngineSettings,
+    state: ContainerState | None,
+    progress: Progress,
+) -> None:
+    progress(f"starting {settings.name}", 0, None)
+    if state is None:
+        await outer.ensure_image(settings.image, progress)
+        await outer.ensure_network(settings)
+        await _create(outer, settings, settings.registry_port)
+    try:
+        await outer.start(settings.name)
+    except EngineError as fault:
+        if not _port_is_taken(fault):
+            raise
+        await _remove(outer, settings)
+        await _create(outer, settings, None)
+        await outer.start(settings.name)
+        started = await outer.state(settings.name)
+        port = started and _registry_port(settings, started)
+        progress(
+            f"port {settings.registry_port} of this machine is taken: the registry is"
+            f" at localhost:{port} here, and at localhost:{settings.registry_port}"
+            " in jobs",
+            0,
+            None,
+        )
+
+
+async def _create(
+    outer: Outer, settings: EngineSettings, registry_port: int | None
+) -> None:
+    config = boot.engine_config(settings, registry_port=registry_port)
+    await outer.create(settings.name, config)
+
+
+async def _remove(outer: Outer, settings: EngineSettings) -> None:
+    # The registry lives in the engine's network namespace: they go together.
+    await outer.remove(settings.registry_name)
+    await outer.remove(settings.name)
+
+
+def _port_is_taken(fault: EngineError) -> bool:
+    words = ("port is already allocated", "address already in use")
+    return any(word in fault.message for word in words)
+
+
+async def _ready(
+    outer: Outer, settings: EngineSettings, progress: Progress
+) -> DindEngine:
+    """Wait for the daemon's first answer, and start the registry meanwhile."""
+    ready: list[DindEngine] = []
+
+    async def daemon() -> None:
+        ready.append(await _wait(outer, settings))
+
+    async def sidecar() -> None:
+        state = await outer.state(settings.name)
+        if state is None or not state.running:
+            return  # the wait for the daemon tells why
+        try:
+            await registry.start(outer, settings, state, progress)
+        except EngineError as fault:
+            # Most pipelines need none; those that do fail at their push.
+            progress(f"no registry: {fault}", 0, None)
+
+    await together(daemon, sidecar)
+    (engine,) = ready
+    await _check_storage(engine)
+    return engine
+
+
+async def _wait(outer: Outer, settings: EngineSettings) -> DindEngine:
+    with anyio.move_on_after(settings.start_timeout):
+        while True:
+            state = await outer.state(settings.name)
+            if state is None or not state.running:
+                raise await _silent(outer, settings, state)
+            address = await _address(outer, settings, state, fetch=True)
+            for _ in range(_LOOK_EVERY):
+                if address is not None and await answers(address):
+                    engine = await _reach(outer, settings, state)
+                    if engine is not None:
+                        return engine
+                await anyio.sleep(_POLL)
+    raise await _silent(outer, settings, await outer.state(settings.name))
+
+
+async def _silent(
+    outer: Outer, settings: EngineSettings, state: ContainerState | None
+) -> EngineUnavailableError:
+    if state is None:
+        what = "was removed while it started"
+    elif state.running:
+        what = f"does not answer after {settings.start_timeout:g} s"
+    else:
+        what = f"ended with exit code {state.exit_code}"
+    tail = await outer.log_tail(settings.name)
+    words = f"; its last words:\n{tail}" if tail else ""
+    hint = "see: docker logs " + settings.name
+    if settings.transport == "socket":
+        hint += (
+            "; where Docker runs in a virtual machine, no socket can be shared:"
+            ' set transport = "tls"'
+        )
+    return EngineUnavailableError(f"{settings.name} {what}{words}", hint=hint)
+
+
+async def _reach(
+    outer: Outer, settings: EngineSettings, state: ContainerState
+) -> DindEngine | None:
+    """Return the engine if its daemon answers at once."""
+    address = await _address(outer, settings, state, fetch=False)
+    if address is None:
+        return None
+    try:
+        client = await to_thread.run_sync(make_client, address)
+    except EngineUnavailableError:
+        return None
+    return DindEngine(
+        settings=settings,
+        client=client,
+        address=address,
+        outer=outer,
+        container=state.id,
+        registry_port=_registry_port(settings, state),
+    )
+
+
+async def _address(
+    outer: Outer, settings: EngineSettings, state: ContainerState, *, fetch: bool
+) -> Address | None:
+    """Return where the daemon listens; with ``fetch``, get the certificates anew."""
+    folder = boot.socket_dir(settings)
+    if settings.transport == "socket":
+        return Address(url=f"unix://{folder / 'docker.sock'}")
+    port = state.ports.get(f"{boot.TLS_PORT}/tcp")
+    if port is None:
+        return None
+    if fetch:
+        try:
+            files = await outer.read_folder(state.id, f"{boot.CERTIFICATES}/client")
+        except EngineError:
+            return None  # not made yet
+        await to_thread.run_sync(_write_private, folder, files)
+    if not (folder / "key.pem").exists():
+        return None
+    return Address(url=f"tcp://127.0.0.1:{port}", certificates=folder)
+
+
+def _write_private(folder: Path, files: dict[str, bytes]) -> None:
+    private_dir(folder)
+    for name, content in files.items():
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
+
+def _registry_port(settings: EngineSettings, state: ContainerState) -> int | None:
+    return state.ports.get(f"{settings.registry_port}/tcp")
+
+
+async def _check_storage(engine: DindEngine) -> None:
+    info = await engine.calls(
+        "inspect engine", engine.settings.name, engine.client.info
+    )
+    driver = info["Driver"]
+    if driver not in _GOOD_DRIVERS:
+        raise EngineError(
+            f'the engine stores layers with "{driver}", which copies every image for'
+            " every container",
+            operation="use engine",
+            subject=engine.settings.name,
+            hint=(
+                f"the volume {engine.settings.data_volume} has to lie on ext4, xfs or"
+                " btrfs: see the data root of this machine's Docker (docker info),"
+                " then: spotci clean"
+            ),
+        )

@@ -1,0 +1,230 @@
+"""The developer's own daemon, as far as the engine needs it: containers by name."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+from docker import errors as docker_errors
+
+from spotci.dind import labels
+from spotci.dind.calls import Calls
+from spotci.dind.hosts import find_host
+from spotci.dind.transport import make_client
+from spotci.errors import EngineError, EngineUnavailableError, ImagePullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from docker.api.client import APIClient
+
+    from spotci.dind.settings import EngineSettings, Progress
+    from spotci.dind.transport import Address
+
+__all__ = ["ContainerState", "Outer", "connect_outer"]
+
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """What an inspection of a container on the host says."""
+
+    id: str
+    status: str
+    image: str
+    started_at: str
+    labels: Mapping[str, str]
+    network_mode: str
+    #: Ports on the host's loopback by port of the container, such as ``5000/tcp``.
+    ports: Mapping[str, int]
+    exit_code: int = 0
+    #: Whether somebody runs a command in it right now; each run of spotci does.
+    busy: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.status == "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outer:
+    """The host engine: its client, its address, and threads for its calls."""
+
+    client: APIClient
+    address: Address
+    calls: Calls
+
+    async def state(self, name: str) -> ContainerState | None:
+        """Return the state of a container, None where there is none."""
+        try:
+            found: dict[str, Any] = await self.calls(
+                "inspect container", name, partial(self.client.inspect_container, name)
+            )
+        except EngineError as fault:
+            if fault.status == _NOT_FOUND:
+                return None
+            raise
+        return _state(found)
+
+    async def create(self, name: str, config: dict[str, Any]) -> str:
+        """Create a container from the Engine API's own words; return its id."""
+        made: dict[str, Any] = await self.calls(
+            "create container",
+            name,
+            partial(self.client.create_container_from_config, config, name),
+        )
+        return str(made["Id"])
+
+    async def start(self, name: str) -> None:
+        """Start a container."""
+        await self.calls("start container", name, partial(self.client.start, name))
+
+    async def stop(self, name: str, *, grace: int = 10) -> None:
+        """Stop a container; none is there, or it is stopped: no error."""
+        await self._unless_gone(
+            "stop container", name, partial(self.client.stop, name, timeout=grace)
+        )
+
+    async def remove(self, name: str) -> None:
+        """Kill and remove a container with its anonymous volumes."""
+        await self._unless_gone(
+            "remove container",
+            name,
+            partial(self.client.remove_container, name, v=True, force=True),
+        )
+
+    async def _unless_gone(
+        self, operation: str, name: str, function: Callable[[], None]
+    ) -> None:
+        try:
+            await self.calls(operation, name, function)
+        except EngineError as fault:
+            if fault.status != _NOT_FOUND:
+                raise
+
+    async def ensure_image(self, name: str, progress: Progress) -> None:
+        """Pull an image that the host engine lacks; raise ImagePullError."""
+        try:
+            await self.calls(
+                "inspect image", name, partial(self.client.inspect_image, name)
+            )
+        except EngineError as fault:
+            if fault.status != _NOT_FOUND:
+                raise
+            progress(f"pulling {name}", 0, None)
+            await self.calls(
+                "pull image",
+                name,
+                partial(_pull, self.client, name, progress),
+                abandon=True,
+                error=ImagePullError,
+            )
+
+    async def ensure_network(self, settings: EngineSettings) -> None:
+        """Create the engine's network where it is missing."""
+        name = settings.network
+        try:
+            await self.calls(
+                "inspect network", name, partial(self.client.inspect_network, name)
+            )
+        except EngineError as fault:
+            if fault.status != _NOT_FOUND:
+                raise
+            ours = labels.host_labels(settings.name, labels.Role.NETWORK)
+            await self.calls(
+                "create network",
+                name,
+                partial(self.client.create_network, name, driver="bridge", labels=ours),
+            )
+
+    async def log_tail(self, name: str, lines: int = 15) -> str:
+        """Return the last lines that a container printed, empty where it has none."""
+        try:
+            text = await self.calls(
+                "read log", name, lambda: bytes(self.client.logs(name, tail=lines))
+            )
+        except EngineError:
+            return ""
+        return text.decode(errors="replace").strip()
+
+    async def read_folder(self, name: str, path: str) -> dict[str, bytes]:
+        """Return the files of a small folder in a container, by their names."""
+        return await self.calls(
+            "read folder", path, partial(_read_folder, self.client, name, path)
+        )
+
+
+async def connect_outer(settings: EngineSettings, environ: Mapping[str, str]) -> Outer:
+    """Return the host engine; raise EngineUnavailableError where none answers."""
+    address = find_host(environ, settings.docker_host)
+    try:
+        client = await to_thread.run_sync(make_client, address)
+    except EngineUnavailableError as fault:
+        raise _no_docker(address, fault.message) from fault
+    return Outer(client=client, address=address, calls=Calls())
+
+
+def _no_docker(address: Address, reason: str) -> EngineUnavailableError:
+    if "permission denied" in reason.lower():
+        hint = f"this user may not use {address.url}: sudo usermod -aG docker $USER"
+    else:
+        hint = (
+            "is Docker installed and started? another daemon is chosen by DOCKER_HOST;"
+            " without Docker, --engine shell runs jobs in a shell of this machine"
+        )
+    return EngineUnavailableError(
+        f"no Docker daemon answers at {address.url}: {reason}", hint=hint
+    )
+
+
+def _state(found: dict[str, Any]) -> ContainerState:
+    state = found["State"]
+    ports = found.get("NetworkSettings", {}).get("Ports") or {}
+    return ContainerState(
+        id=found["Id"],
+        status=state["Status"],
+        image=found["Config"]["Image"],
+        started_at=state.get("StartedAt", ""),
+        labels=MappingProxyType(found["Config"].get("Labels") or {}),
+        network_mode=found["HostConfig"]["NetworkMode"],
+        ports=MappingProxyType(
+            {
+                port: int(bindings[0]["HostPort"])
+                for port, bindings in ports.items()
+                if bindings
+            }
+        ),
+        exit_code=state.get("ExitCode", 0),
+        busy=bool(found.get("ExecIDs")),
+    )
+
+
+def _pull(client: APIClient, name: str, progress: Progress) -> None:
+    layers: dict[str, tuple[int, int]] = {}
+    for line in client.pull(name, stream=True, decode=True):
+        if "error" in line:
+            raise docker_errors.APIError(str(line["error"]))
+        detail = line.get("progressDetail") or {}
+        if "total" in detail and line.get("id"):
+            layers[line["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
+        done = sum(current for current, _ in layers.values())
+        total = sum(size for _, size in layers.values())
+        progress(f"pulling {name}", done, total or None)
+
+
+def _read_folder(client: APIClient, name: str, path: str) -> dict[str, bytes]:
+    chunks, _ = client.get_archive(name, path)
+    files: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None:
+                files[member.name.rpartition("/")[2]] = content.read()
+    return files

@@ -1,0 +1,86 @@
+"""The registry beside the engine: ``localhost:5000`` for jobs and for the host.
+
+It is a container of the host engine in the network namespace of the engine's, so the
+inner daemon reaches it at its own loopback, which Docker trusts without TLS. It goes
+with the namespace: after a restart of the engine it is made anew. What was pushed
+lies on a volume.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spotci.dind import labels
+
+if TYPE_CHECKING:
+    from spotci.dind.outer import ContainerState, Outer
+    from spotci.dind.settings import EngineSettings, Progress
+
+__all__ = ["is_current", "registry_config", "start"]
+
+
+async def is_current(
+    outer: Outer, settings: EngineSettings, engine: ContainerState
+) -> bool:
+    """Say whether the registry runs in the namespace that the engine has now."""
+    state = await outer.state(settings.registry_name)
+    return state is not None and _serves(state, engine)
+
+
+def _serves(state: ContainerState, engine: ContainerState) -> bool:
+    # The times are ISO 8601 in UTC with as many digits: text compares as they do.
+    return (
+        state.running
+        and state.network_mode == f"container:{engine.id}"
+        and state.started_at > engine.started_at
+    )
+
+
+async def start(
+    outer: Outer, settings: EngineSettings, engine: ContainerState, progress: Progress
+) -> None:
+    """Start the registry where it does not run beside this engine yet."""
+    name = settings.registry_name
+    state = await outer.state(name)
+    if state is not None:
+        if _serves(state, engine):
+            return
+        await outer.remove(name)
+    await outer.ensure_image(settings.registry_image, progress)
+    await outer.create(name, registry_config(settings, engine.id))
+    await outer.start(name)
+
+
+def registry_config(settings: EngineSettings, engine: str) -> dict[str, Any]:
+    """Return what the registry's container is created from. Pure."""
+    ours = labels.host_labels(settings.name, labels.Role.REGISTRY)
+    pushed = labels.host_labels(settings.name, labels.Role.PUSHED)
+    return {
+        "Image": settings.registry_image,
+        "Env": [
+            f"REGISTRY_HTTP_ADDR=0.0.0.0:{settings.registry_port}",
+            "REGISTRY_STORAGE_DELETE_ENABLED=true",
+            "REGISTRY_LOG_LEVEL=warn",
+            "REGISTRY_LOG_ACCESSLOG_DISABLED=true",
+            "OTEL_TRACES_EXPORTER=none",
+        ],
+        "Labels": ours,
+        "HostConfig": {
+            "Init": True,
+            "UsernsMode": "host",
+            "NetworkMode": f"container:{engine}",
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": settings.registry_volume,
+                    "Target": "/var/lib/registry",
+                    "VolumeOptions": {"Labels": pushed},
+                }
+            ],
+            "RestartPolicy": {"Name": "no"},
+            "LogConfig": {
+                "Type": "json-file",
+                "Config": {"max-size": "1m", "max-file": "1"},
+            },
+        },
+    }

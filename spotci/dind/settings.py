@@ -1,0 +1,76 @@
+"""How the engine is set up: names, image, limits, transport."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["EngineSettings", "Progress", "default_state_dir", "default_transport"]
+
+#: Gets a text, what is done, and what there is in all or None; for something slow.
+Progress: TypeAlias = "Callable[[str, int, int | None], None]"
+
+
+def default_state_dir() -> Path:
+    """Return where sockets, locks and certificates lie: ``~/.local/state/spotci``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "spotci"
+
+
+def default_transport() -> Literal["socket", "tls"]:
+    """Return ``socket`` on Linux; elsewhere Docker lives in a virtual machine."""
+    return "socket" if sys.platform == "linux" else "tls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What ``spot-ci-dind`` is made from.
+
+    Two settings with one ``name`` mean the same container: where they differ in
+    anything that the container is made from, it is made anew.
+    """
+
+    name: str = "spot-ci-dind"
+    image: str = "docker:28-dind"
+    #: The engine's network on the host. Nothing else is attached to it.
+    network: str = "spot-ci"
+    registry_name: str = "spot-ci-registry"
+    registry_image: str = "registry:2"
+    #: Port of the registry, in the engine and on the host's loopback.
+    registry_port: int = 5000
+    #: Bytes for the engine and all that runs in it; None is all that the host has.
+    memory: int | None = None
+    #: Processors, likewise.
+    cpus: float | None = None
+    transport: Literal["socket", "tls"] = field(default_factory=default_transport)
+    #: Mirrors of Docker Hub: URLs.
+    mirrors: tuple[str, ...] = ()
+    #: ``HTTP_PROXY`` and its like, for the daemon when it pulls.
+    proxies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    state_dir: Path = field(default_factory=default_state_dir)
+    #: Address of the host engine; None looks where the docker command looks.
+    docker_host: str | None = None
+    #: Seconds until an engine that was started has to answer.
+    start_timeout: float = 60.0
+
+    @property
+    def data_volume(self) -> str:
+        """The volume with images and layers of the inner daemon."""
+        return f"{self.name}-data"
+
+    @property
+    def work_volume(self) -> str:
+        """The volume with snapshots, artifacts and caches, ``/spotci`` inside."""
+        return f"{self.name}-work"
+
+    @property
+    def registry_volume(self) -> str:
+        """The volume with what was pushed to the registry."""
+        return self.registry_name

@@ -1,0 +1,72 @@
+"""The state folder on the host: who may look into it, and the lock of an engine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from spotci.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from spotci.dind.settings import EngineSettings
+
+__all__ = ["engine_lock", "private_dir"]
+
+_POLL = 0.05
+
+
+def private_dir(path: Path) -> Path:
+    """Make a folder that only this user can enter, and return it.
+
+    Whoever reaches the socket in it commands the engine. Raises EngineError where it
+    belongs to somebody else, as it may in a folder for temporary files.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.lstat()
+    except OSError as fault:
+        raise EngineError(
+            f"{fault.strerror}", operation="make folder", subject=str(path)
+        ) from fault
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise EngineError(
+            "belongs to somebody else",
+            operation="use folder",
+            subject=str(path),
+            hint="choose another state folder",
+        )
+    if info.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+@asynccontextmanager
+async def engine_lock(settings: EngineSettings) -> AsyncIterator[None]:
+    """Hold the lock of an engine: one process at a time starts, stops or removes it.
+
+    The kernel releases it with the process, however that ends.
+    """
+    path = private_dir(settings.state_dir) / f"{settings.name}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _try_lock(handle):  # noqa: ASYNC110 - another process sets no Event
+            await anyio.sleep(_POLL)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""Connections to a Docker daemon: the library's client, and hijacked streams.
+
+Attach and exec turn an HTTP connection into a stream of bytes. Those are opened here,
+in a few lines of HTTP, rather than through the library: its way occupies a thread for
+as long as a container runs, and may lose bytes that came with the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import ByteStream
+from docker.api.client import APIClient
+from docker.tls import TLSConfig
+
+from spotci.dind.calls import translated
+from spotci.dind.tls import TlsClient, client_context
+from spotci.errors import EngineError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+__all__ = ["Address", "answers", "hijack", "make_client"]
+
+#: An answer's head has at most this many bytes; dockerd's have less than 500.
+_MAX_HEAD = 65536
+_RECEIVE = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a daemon listens: ``unix:///path`` or ``tcp://host:port``.
+
+    ``certificates`` is a folder with ``ca.pem``, ``cert.pem`` and ``key.pem``; with
+    it, both sides of a TCP connection prove who they are.
+    """
+
+    url: str
+    certificates: Path | None = None
+
+    @property
+    def socket(self) -> str | None:
+        """Path of the unix socket, None for TCP."""
+        parts = urlsplit(self.url)
+        return parts.path if parts.scheme == "unix" else None
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port of a TCP address."""
+        parts = urlsplit(self.url)
+        default = 2376 if self.certificates else 2375
+        return parts.hostname or "localhost", parts.port or default
+
+
+def make_client(address: Address, *, timeout: int = 60) -> APIClient:
+    """Return a client of the daemon, after its first answer. Blocking.
+
+    Raises EngineUnavailableError where nobody answers.
+    """
+    tls: TLSConfig | bool = False
+    if address.certificates is not None:
+        folder = address.certificates
+        tls = TLSConfig(
+            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+            ca_cert=str(folder / "ca.pem"),
+            verify=True,
+        )
+    with translated("connect to", address.url, error=EngineUnavailableError):
+        client = APIClient(
+            base_url=address.url,
+            version="auto",
+            timeout=timeout,
+            tls=tls,
+            max_pool_size=64,
+        )
+    # Neither proxies nor .netrc matter on this machine; looking for them costs a
+    # file access for each request.
+    client.trust_env = False
+    return client
+
+
+async def answers(address: Address) -> bool:
+    """Say whether a daemon answers at the address now. Costs one round trip."""
+    request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n"
+    try:
+        with anyio.fail_after(2):
+            async with await _connect(address) as stream:
+                await stream.send(request)
+                head = await stream.receive(64)
+    except (OSError, TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
+        return False
+    return head.split(b" ", 2)[1:2] == [b"200"]
+
+
+@asynccontextmanager
+async def hijack(
+    address: Address, target: str, *, body: object = None, operation: str, subject: str
+) -> AsyncIterator[ByteStream]:
+    """Open the raw stream of an attach or an exec; ``target`` is its path and query.
+
+    The stream's ``send_eof`` ends the input and leaves the output open. Raises
+    EngineError where the daemon says no, EngineUnavailableError where none answers.
+    """
+    payload = b"" if body is None else json.dumps(body).encode()
+    request = (
+        f"POST {target} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n"
+        "Upgrade: tcp\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(payload)}\r\n\r\n"
+    )
+    try:
+        stream = await _connect(address)
+    except OSError as fault:
+        raise _unavailable(operation, subject, fault) from fault
+    async with stream:
+        try:
+            await stream.send(request.encode("ascii") + payload)
+            status, rest = await _read_head(stream)
+            if status not in (101, 200):
+                message = await _read_message(stream, rest)
+                raise EngineError(
+                    message, operation=operation, subject=subject, status=status
+                )
+        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as fault:
+            raise _unavailable(operation, subject, fault) from fault
+        yield _Hijacked(stream, rest)
+
+
+class _Hijacked(ByteStream):
+    """A stream whose first bytes came together with the head of the answer."""
+
+    def __init__(self, stream: ByteStream, rest: bytes) -> None:
+        self._stream, self._rest = stream, rest
+
+    async def receive(self, max_bytes: int = _RECEIVE) -> bytes:
+        if self._rest:
+            data, self._rest = self._rest[:max_bytes], self._rest[max_bytes:]
+            return data
+        return await self._stream.receive(max_bytes)
+
+    async def send(self, item: bytes) -> None:
+        await self._stream.send(item)
+
+    async def send_eof(self) -> None:
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _connect(address: Address) -> ByteStream:
+    if address.socket is not None:
+        return await anyio.connect_unix(address.socket)
+    host, port = address.endpoint
+    stream = await anyio.connect_tcp(host, port)
+    if address.certificates is None:
+        return stream
+    context = await anyio.to_thread.run_sync(client_context, address.certificates)
+    return await TlsClient.handshake(stream, context, host)
+
+
+async def _read_head(stream: ByteStream) -> tuple[int, bytes]:
+    """Return the status of the answer, and what came after its head."""
+    head = b""
+    while (end := head.find(b"\r\n\r\n")) < 0:
+        if len(head) > _MAX_HEAD:
+            raise anyio.BrokenResourceError
+        head += await stream.receive()
+    return int(head.split(b" ", 2)[1]), head[end + 4 :]
+
+
+async def _read_message(stream: ByteStream, rest: bytes) -> str:
+    """Return the daemon's words: it sends ``{"message": …}``, perhaps in chunks."""
+    with anyio.move_on_after(2):
+        try:
+            while b"}" not in rest and len(rest) < _MAX_HEAD:
+                rest += await stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            pass
+    start, end = rest.find(b"{"), rest.rfind(b"}")
+    try:
+        return str(json.loads(rest[start : end + 1])["message"])
+    except (ValueError, KeyError, TypeError):
+        return rest.decode(errors="replace").strip() or "no reason given"
+
+
+def _unavailable(
+    operation: str, subject: str, fault: Exception
+) -> EngineUnavailableError:
+    return EngineUnavailableError(
+        f"no answer: {str(fault) or type(fault).__name__}",
+        operation=operation,
+        subject=subject,
+    )
