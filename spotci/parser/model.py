@@ -215,7 +215,8 @@ class Compilation:
     """What became of a configuration in a context.
 
     ``pipeline`` is None where GitLab would create none; ``reason`` then says why in
-    GitLab's words, and ``filtered_by`` is ``workflow_rules`` or ``no_jobs``.
+    GitLab's words, and ``filtered_by`` is ``workflow_rules``, ``no_jobs`` or
+    ``skip_ci``.
     ``excluded_jobs`` are the left-out jobs as they would run if they were named.
     """
 
@@ -228,6 +229,8 @@ class Compilation:
         default_factory=lambda: MappingProxyType({})
     )
     warnings: tuple[ConfigWarning, ...] = ()
+    #: Of every job with rules, the left-out ones too.
     traces: Mapping[JobName, tuple[RuleTrace, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    workflow_trace: tuple[RuleTrace, ...] = ()
