@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from spotci.pipeline import Job, JobName, Pipeline
 
-__all__ = ["Request", "Selection", "find_jobs", "select", "select_manual"]
+__all__ = ["Request", "Selection", "find_jobs", "select", "select_manual", "unknown"]
 
 _WILDCARDS = frozenset("*?[")
 
@@ -113,7 +113,7 @@ def select_manual(pipeline: Pipeline, names: Sequence[str]) -> frozenset[str]:
             raise UsageError(f'the job "{name}" is not manual: it runs by itself')
         if not manual:
             known = [j for j in pipeline.jobs.values() if j.when is When.MANUAL]
-            raise _unknown("manual job", name, _job_words(known))
+            raise unknown("manual job", name, _job_words(known))
         played.update(manual)
     return frozenset(played)
 
@@ -150,12 +150,12 @@ def _find(candidates: _Candidates, name: str) -> list[Job]:
                 f'no job of this pipeline matches "{name}"',
                 hint=f"its rules exclude {names}: name a job to run it all the same",
             )
-    raise _unknown("job", name, _job_words(candidates))
+    raise unknown("job", name, _job_words(candidates))
 
 
 def _of_stage(pipeline: Pipeline, stage: str) -> tuple[Job, ...]:
     if stage not in pipeline.stages:
-        raise _unknown("stage", stage, pipeline.stages)
+        raise unknown("stage", stage, pipeline.stages)
     jobs = pipeline.stage_jobs(stage)
     if not jobs:
         raise UsageError(f'no job of this pipeline is in the stage "{stage}"')
@@ -240,7 +240,8 @@ def _job_words(jobs: Iterable[Job]) -> list[str]:
     )
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that is not known, with the closest one that is."""
     known = list(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     if close:

@@ -1,0 +1,51 @@
+"""``spotci eval``: a ``rules:if`` expression in a context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from spotci.cli.loading import load
+from spotci.cli.options import pipeline_options
+from spotci.errors import UsageError
+from spotci.variables import effective
+
+if TYPE_CHECKING:
+    from spotci.cli.loading import Loaded
+    from spotci.cli.options import Chosen
+
+__all__ = ["command"]
+
+
+@click.command("eval")
+@click.argument("expression")
+@click.option("--job", "name", metavar="NAME", help="With the variables of this job.")
+@pipeline_options
+def command(chosen: Chosen, *, expression: str, name: str | None) -> int:
+    """Evaluate a rules:if expression in this context: true or false, and why.
+
+    \b
+    spotci eval '$CI_COMMIT_BRANCH =~ /^release/'
+    spotci eval '$CI_PIPELINE_SOURCE == "merge_request_event"' --event merge_request
+    """  # noqa: D301 - click reads the \b
+    from spotci.parser import expression as language  # noqa: PLC0415 - start-up time
+
+    try:
+        tree = language.parse(expression)
+    except language.ExpressionSyntaxError as error:
+        marker = " " * error.start + "^" * max(1, error.end - error.start)
+        raise UsageError(f"{error}\n  {expression}\n  {marker}") from None
+    values = _variables(load(chosen), name)
+    value = language.evaluate(tree, values)
+    print("true" if language.truthy(value) else "false")
+    print(language.explain(tree, values))
+    return 0
+
+
+def _variables(loaded: Loaded, name: str | None) -> dict[str, str]:
+    if name is None:
+        given = (*loaded.pipeline.variables, *loaded.context.variables)
+    else:
+        given = loaded.job(name).variables
+    return {variable.name: variable.value for variable in effective(given).values()}

@@ -1,0 +1,165 @@
+"""``spotci runs`` and ``spotci artifacts``: what earlier runs left."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spotci.cli.loading import open_here, record_folder
+from spotci.cli.logs import recorded_jobs
+from spotci.events import ArtifactsSaved, JobStatus
+from spotci.runs import CRASHED, RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spotci.pipeline import JobName
+    from spotci.report.terminal import Paint
+    from spotci.runs import Run
+
+__all__ = ["artifacts", "runs"]
+
+_FORMS = click.Choice(["table", "json"])
+
+
+@click.command("runs")
+@click.option("--format", "form", type=_FORMS, default="table", show_default=True)
+def runs(*, form: str) -> int:
+    """List the recorded runs of this project, the newest first."""
+    found = RunStore(record_folder(open_here())).list()
+    if form == "json":
+        print(json.dumps([_run_shape(run) for run in found], indent=2))
+    elif found:
+        _print_table(
+            ("run", "status", "started", "duration", "source", "ref", "failed jobs"),
+            [_run_row(run, _paint()) for run in found],
+        )
+    else:
+        print("no run is recorded here yet")
+    return 0
+
+
+@click.command("artifacts")
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.option("--format", "form", type=_FORMS, default="table", show_default=True)
+def artifacts(*, jobs: tuple[str, ...], selector: str | None, form: str) -> int:
+    """List the artifacts of a run: the job, its files, and the folder they are in.
+
+    \b
+    spotci artifacts
+    spotci artifacts build-services --run 1qsffj
+    """  # noqa: D301 - click reads the \b
+    from spotci.report.words import describe_bytes  # noqa: PLC0415 - as used
+
+    run = RunStore(record_folder(open_here())).find(selector)
+    wanted = set(recorded_jobs(run, jobs))
+    saved = _saved(run, wanted)
+    if form == "json":
+        print(json.dumps([_artifact_shape(item) for item in saved], indent=2))
+    elif saved:
+        rows = [
+            (item.job, str(item.files), describe_bytes(item.bytes), item.path)
+            for item in saved
+        ]
+        _print_table(("job", "files", "size", "folder"), rows, right=frozenset({1, 2}))
+    else:
+        print(f"no job of run {run.id} has left artifacts")
+    return 0
+
+
+def _saved(run: Run, wanted: set[JobName]) -> list[ArtifactsSaved]:
+    """Return the last artifacts of each job: an earlier attempt's are replaced."""
+    last = {
+        event.job: event
+        for event in run.events()
+        if isinstance(event, ArtifactsSaved) and event.job in wanted
+    }
+    return list(last.values())
+
+
+def _artifact_shape(item: ArtifactsSaved) -> dict[str, Any]:
+    return {
+        "job": item.job,
+        "path": item.path,
+        "files": item.files,
+        "bytes": item.bytes,
+    }
+
+
+def _failed(run: Run) -> list[str]:
+    return [
+        name
+        for name, result in run.results.items()
+        if result.status is JobStatus.FAILED and not result.allow_failure
+    ]
+
+
+def _run_shape(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "status": str(run.status),
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "duration": run.duration,
+        "source": run.source,
+        "ref": run.ref,
+        "sha": run.sha,
+        "coverage": run.coverage,
+        "passed_with_warnings": run.passed_with_warnings,
+        "command": ["spotci", *run.command],
+        "failed_jobs": _failed(run),
+        "folder": str(run.folder),
+    }
+
+
+def _run_row(run: Run, paint: Paint) -> tuple[str, ...]:
+    from spotci.report.words import (  # noqa: PLC0415 - as used
+        describe_duration,
+        status_sign,
+        status_style,
+        status_word,
+    )
+
+    if run.status == CRASHED:
+        status = paint("red", "✗ crashed")
+    else:
+        known, warning = JobStatus(run.status), run.passed_with_warnings
+        text = f"{status_sign(known, warning=warning)} {status_word(known)}"
+        status = paint(status_style(known, warning=warning), text)
+    seconds = run.duration
+    if run.status == JobStatus.RUNNING:
+        seconds = time.time() - run.started_at
+    started = datetime.fromtimestamp(run.started_at).astimezone()
+    return (
+        run.id,
+        status,
+        f"{started:%Y-%m-%d %H:%M}",
+        describe_duration(seconds),
+        run.source,
+        run.ref,
+        ", ".join(_failed(run)),
+    )
+
+
+def _print_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: frozenset[int] = frozenset(),
+) -> None:
+    from spotci.report.table import render_table  # noqa: PLC0415 - as used
+
+    print(render_table(headers, rows, paint=_paint(), right=right))
+
+
+def _paint() -> Paint:
+    from spotci.report.terminal import Paint, use_colour  # noqa: PLC0415 - as used
+
+    return Paint(enabled=use_colour(sys.stdout, os.environ))

@@ -1,0 +1,160 @@
+"""From the options to a compiled pipeline: project, context, parser, in this order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spotci.cli.selection import find_jobs, unknown
+from spotci.errors import UsageError
+from spotci.pipeline import Pipeline
+from spotci.source import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import click
+
+    from spotci.cli.options import Chosen
+    from spotci.context import Context
+    from spotci.errors import ConfigWarning
+    from spotci.parser.model import Compilation
+    from spotci.pipeline import Job, JobName
+    from spotci.project import Project
+
+__all__ = [
+    "Loaded",
+    "complete_jobs",
+    "config_file",
+    "load",
+    "open_here",
+    "print_warnings",
+    "record_folder",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A pipeline and all that it was made from."""
+
+    project: Project
+    context: Context
+    compilation: Compilation
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline; one without jobs where GitLab would create none.
+
+        Jobs of a pipeline that is not created can still be named.
+        """
+        if self.compilation.pipeline is not None:
+            return self.compilation.pipeline
+        return Pipeline(
+            source=self.context.source,
+            ref=self.context.ref,
+            stages=self.compilation.config.stages,
+            jobs={},
+        )
+
+    @property
+    def jobs(self) -> Mapping[JobName, Job]:
+        """The jobs of the pipeline, and then those that its context leaves out."""
+        return {**self.pipeline.jobs, **self.compilation.excluded_jobs}
+
+    def job(self, name: str) -> Job:
+        """Return a job by its name, or the first of a ``parallel`` job by its base.
+
+        Raises UsageError where there is none.
+        """
+        found = find_jobs(self.jobs.values(), name)
+        if not found:
+            raise unknown("job", name, self.job_words())
+        return found[0]
+
+    def job_words(self) -> list[str]:
+        """Return every name that a job may be called by."""
+        names = ((job.name, job.base_name) for job in self.jobs.values())
+        return list(dict.fromkeys(word for pair in names for word in pair))
+
+
+def open_here(*, overrides: Mapping[str, object] | None = None) -> Project:
+    """Open the project of the current folder; raises UsageError."""
+    from spotci.project import open_project  # noqa: PLC0415 - start-up time
+
+    return open_project(Path.cwd(), os.environ, overrides=overrides)
+
+
+def load(chosen: Chosen, *, overrides: Mapping[str, object] | None = None) -> Loaded:
+    """Compile the pipeline of the current folder in the context that was chosen.
+
+    Raises UsageError, and ``ExceptionGroup[ConfigError]`` with all that is wrong.
+    """
+    from spotci.parser.compile import compile_pipeline  # noqa: PLC0415 - start-up time
+
+    project = open_here(overrides=overrides)
+    file = config_file(project)
+    context = context_of(project, chosen)
+    return Loaded(
+        project=project,
+        context=context,
+        compilation=compile_pipeline(file, context),
+    )
+
+
+def context_of(project: Project, chosen: Chosen) -> Context:
+    """Return the context that was chosen; raises UsageError."""
+    from spotci.project import make_context  # noqa: PLC0415 - start-up time
+
+    return make_context(project, chosen.context_options(os.environ))
+
+
+def config_file(project: Project) -> SourceFile:
+    """Read the root file of the configuration; raises UsageError without one."""
+    name = project.settings.project.config
+    path = project.root / name
+    try:
+        return SourceFile(name=name, text=path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"there is no {name} in {project.root}",
+            hint="run spotci in a folder of a project with a pipeline",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+
+
+def record_folder(project: Project) -> Path:
+    """Return the folder of the records of runs."""
+    return project.root / ".spotci"
+
+
+def print_warnings(warnings: Iterable[ConfigWarning]) -> None:
+    """Print warnings with their places to stderr."""
+    from spotci.report.terminal import printable  # noqa: PLC0415 - with its user
+
+    for warning in warnings:
+        print(printable(str(warning)), end="\n\n", file=sys.stderr)
+
+
+def complete_jobs(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[str]:
+    """Complete the name of a job of the current context."""
+    from spotci.cli.options import Chosen  # noqa: PLC0415 - with its user
+
+    del param
+    try:
+        given = ctx.params
+        loaded = load(
+            Chosen(
+                event=given.get("event"),
+                branch=given.get("branch"),
+                tag=given.get("tag"),
+            )
+        )
+    except Exception:  # noqa: BLE001 - a shell that waits for words wants no errors
+        return []
+    return [word for word in loaded.job_words() if word.startswith(incomplete)]

@@ -1,0 +1,56 @@
+"""The entry: from the arguments to an exit code.
+
+=====  ==========================================
+0      passed
+1      the pipeline failed
+2      wrong usage or configuration
+3      the engine failed
+70     a bug
+130    interrupted
+=====  ==========================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; nothing is raised."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["--version"], ["-V"]):
+        # Answered before click is imported: it takes three times as long as Python.
+        from spotci import __version__  # noqa: PLC0415 - this way alone needs it
+
+        print(f"spotci {__version__}")
+        return 0
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        # The reader, such as ``head``, has seen enough. Python would complain again
+        # when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    from spotci.cli import failure  # noqa: PLC0415 - start-up time of --version
+
+    try:
+        from spotci.cli.app import app  # noqa: PLC0415 - an interrupt may come early
+
+        code = app.main(arguments, prog_name="spotci", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the last place that can explain
+        sys.stdout.flush()
+        return failure.report(error)
+    return code if isinstance(code, int) else 0
