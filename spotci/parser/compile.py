@@ -28,7 +28,7 @@ from spotci.pipeline import Pipeline
 from spotci.variables import Level, Variable, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from spotci.context import Context
     from spotci.errors import ConfigWarning
@@ -257,12 +257,18 @@ def _finish(draft: _Draft) -> Compilation:
             for item in outside
         ),
         excluded_jobs=_jobs(outside, draft.decisions),
-        warnings=(*draft.config.warnings, *draft.problems.warnings),
+        warnings=tuple(dict.fromkeys(_warnings(draft))),
         traces=MappingProxyType(
             {item.job.name: item.trace for item in draft.decisions if item.trace}
         ),
         workflow_trace=draft.workflow.traces,
     )
+
+
+def _warnings(draft: _Draft) -> Iterator[ConfigWarning]:
+    yield from draft.context.warnings
+    yield from draft.config.warnings
+    yield from draft.problems.warnings
 
 
 def _jobs(

@@ -167,11 +167,12 @@ def _translate(pattern: str) -> str | None:
         if character == "?":
             parts.append("[^/]")
         else:
-            if character == "\\" and index + 1 < len(pattern):
+            if character == "\\":
                 index += 1
-                character = pattern[index]
+                # A backslash at the end escapes nothing, and is nothing.
+                character = pattern[index : index + 1]
             starts_segment = character == "/"
-            parts.append(_quote(character))
+            parts.append(_quote(character) if character else "")
         index += 1
     return "".join(parts)
 

@@ -149,6 +149,9 @@ class PipelineVariables:
     #: Those of both that refer to other variables.
     referring: tuple[Variable, ...] = field(init=False, repr=False)
     _masked: frozenset[str] = field(init=False, repr=False)
+    _environments: dict[str, PipelineVariables] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _inherited: dict[bool | frozenset[str], tuple[Variable, ...]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -215,6 +218,17 @@ class PipelineVariables:
             )
         return JobVariables(self, instance, yaml)
 
+    def in_environment(self, name: str) -> PipelineVariables:
+        """Return the same with the variables that are scoped to an environment."""
+        if not self.context.scoped_variables:
+            return self
+        if name not in self._environments:
+            variables = self.context.variables_for(name)
+            context = replace(self.context, variables=variables, scoped_variables=())
+            self._environments[name] = replace(self, context=context)
+            self._environments[name].files = self.files
+        return self._environments[name]
+
     def scope(
         self, values: Mapping[str, str], expanded: Mapping[str, Variable]
     ) -> RuleScope:
@@ -242,7 +256,10 @@ class JobVariables:
         self._predefined = _predefined(self.instance)
         environment = self.instance.config.job.environment
         if environment is not None:
-            self._predefined += self._environment(environment)
+            # The name is expanded without what depends on the name.
+            name = expand(environment.name, Expanded(self._all()), keep_undefined=False)
+            self._predefined += _environment(environment, name)
+            self.pipeline = self.pipeline.in_environment(name)
 
     def scope(self) -> RuleScope:
         """Return what the rules of the job see."""
@@ -299,17 +316,6 @@ class JobVariables:
         shared = self.pipeline
         return (*self._predefined, *shared.below, *self.yaml, *shared.above)
 
-    def _environment(self, environment: Environment) -> tuple[Variable, ...]:
-        name = expand(environment.name, Expanded(self._all()), keep_undefined=False)
-        found = [
-            _variable("CI_ENVIRONMENT_NAME", name),
-            _variable("CI_ENVIRONMENT_ACTION", environment.action),
-            _variable("CI_ENVIRONMENT_TIER", environment_tier(environment, name)),
-        ]
-        if environment.url is not None:
-            found.append(_variable("CI_ENVIRONMENT_URL", environment.url))
-        return tuple(found)
-
     def _slug(self) -> Iterator[Variable]:
         """Yield the slug of the environment, which rules do not see."""
         for item in self._predefined:
@@ -340,6 +346,17 @@ def _predefined(instance: Instance) -> tuple[Variable, ...]:
         found.append(_variable("CI_NODE_INDEX", str(parallel.index)))
         found.append(_variable("CI_NODE_TOTAL", str(parallel.total)))
     return tuple(found)
+
+
+def _environment(environment: Environment, name: str) -> tuple[Variable, ...]:
+    found = (
+        _variable("CI_ENVIRONMENT_NAME", name),
+        _variable("CI_ENVIRONMENT_ACTION", environment.action),
+        _variable("CI_ENVIRONMENT_TIER", environment_tier(environment, name)),
+    )
+    if environment.url is None:
+        return found
+    return (*found, _variable("CI_ENVIRONMENT_URL", environment.url))
 
 
 def _variable(name: str, value: str, *, level: Level = Level.PREDEFINED) -> Variable:
