@@ -108,7 +108,14 @@ class GraphError(ConfigError):
 
 
 class ReadError(SpotciError):
-    """A file of an include cannot be had; ``message`` is in GitLab's words."""
+    """A file of an include cannot be had; ``message`` is in GitLab's words.
+
+    ``hint`` says how it could be had, or is None.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
 
 
 class EngineError(SpotciError):

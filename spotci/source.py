@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Origin", "SourceFile", "Span"]
+__all__ = ["Component", "Origin", "SourceFile", "Span"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,11 +12,26 @@ class Origin:
     """The repository that a file was read from; both None is the user's own.
 
     Nested ``include:local`` entries resolve in the repository and at the commit
-    of the file that contains them.
+    of the file that contains them. ``host`` is None for the project's own server.
     """
 
     project: str | None = None
     ref: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """What ``$[[ component.… ]]`` says of the CI/CD component that a file is.
+
+    ``reference`` is what stood behind the ``@``, ``version`` the tag or branch that it
+    was resolved to, ``sha`` the commit.
+    """
+
+    name: str
+    sha: str
+    version: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +45,7 @@ class SourceFile:
     name: str
     text: str = field(repr=False)
     origin: Origin = field(default_factory=Origin)
+    component: Component | None = None
     _lines: list[str] = field(
         default_factory=list, init=False, repr=False, compare=False, hash=False
     )
