@@ -1,3 +1,22 @@
-"""The project layer."""
+"""The repository on disk: what git, the settings and the files of variables say."""
 
 from __future__ import annotations
+
+from spotci.project.context import ContextOptions, make_context
+from spotci.project.load_settings import load_settings
+from spotci.project.project import Project, open_project
+from spotci.project.runner import runner_variables
+from spotci.project.settings import Settings
+from spotci.project.tree import SourceKind, source_tree
+
+__all__ = [
+    "ContextOptions",
+    "Project",
+    "Settings",
+    "SourceKind",
+    "load_settings",
+    "make_context",
+    "open_project",
+    "runner_variables",
+    "source_tree",
+]

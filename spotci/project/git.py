@@ -102,6 +102,8 @@ class GitRepository:
     ``commit`` is None before the first one, ``branch`` where HEAD is detached;
     ``tags`` point at HEAD. ``refs`` maps the full names of branches, local and
     remote, to commits; ``symrefs`` those that stand for another to its name.
+    ``remote`` is the one that counts: that of the branch, ``origin``, or the first.
+    ``upstreams`` maps branches to the full names of their upstream branches.
     """
 
     toplevel: Path
@@ -113,15 +115,22 @@ class GitRepository:
     tags: tuple[str, ...] = ()
     refs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     symrefs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    remote: str = "origin"
+    upstreams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def upstream(self, branch: str) -> str | None:
+        """Return the commit of a branch's upstream, as it was when last fetched."""
+        tracked = self.upstreams.get(branch, f"refs/remotes/{self.remote}/{branch}")
+        return self.refs.get(tracked)
 
     def resolve(self, ref: str) -> str | None:
         """Return the commit of a branch by its short or full name.
 
-        A branch of ``origin`` comes before a local one of the same name: it is what
+        A branch of the remote comes before a local one of the same name: it is what
         the server has.
         """
         for name in (
-            f"refs/remotes/origin/{ref.removeprefix('refs/heads/')}",
+            f"refs/remotes/{self.remote}/{ref.removeprefix('refs/heads/')}",
             f"refs/heads/{ref.removeprefix('refs/heads/')}",
             f"refs/remotes/{ref}",
             ref,
@@ -213,6 +222,8 @@ def read_git(directory: Path, environ: Mapping[str, str]) -> Git:
             tags=tags,
             refs=found,
             symrefs=symrefs,
+            remote=_remote_name(settings, branch) or "origin",
+            upstreams=_upstreams(settings),
         ),
         config=settings,
     )
@@ -289,6 +300,32 @@ def _head(output: bytes) -> tuple[Commit, tuple[str, ...]]:
         if part.startswith("tag: ")
     )
     return commit, tuple(sorted(tags))
+
+
+def _remote_name(
+    config: Mapping[str, tuple[str, ...]], branch: str | None
+) -> str | None:
+    names = [
+        key.removeprefix("remote.").removesuffix(".url")
+        for key in config
+        if key.startswith("remote.") and key.endswith(".url")
+    ]
+    tracked = config.get(f"branch.{branch}.remote", ("",))[-1]
+    return next((name for name in (tracked, "origin", *names) if name in names), None)
+
+
+def _upstreams(config: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
+    found = {}
+    for key, values in config.items():
+        if not (key.startswith("branch.") and key.endswith(".merge")):
+            continue
+        branch = key.removeprefix("branch.").removesuffix(".merge")
+        remote = config.get(f"branch.{branch}.remote", ("",))[-1]
+        name = values[-1].removeprefix("refs/heads/")
+        # A branch that tracks a local one has the remote ".".
+        prefix = "refs/heads/" if remote == "." else f"refs/remotes/{remote}/"
+        found[branch] = prefix + name
+    return MappingProxyType(found)
 
 
 def _unborn_branch(directory: Path, environ: Mapping[str, str]) -> str | None:

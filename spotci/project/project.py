@@ -62,6 +62,21 @@ class Project:
         return self.settings.project.id or stable_number(self.path)
 
     @property
+    def namespace_id(self) -> int:
+        """``CI_PROJECT_NAMESPACE_ID``."""
+        return stable_number(self.path.rpartition("/")[0])
+
+    @property
+    def user_id(self) -> int:
+        """``GITLAB_USER_ID``."""
+        return stable_number(self.user_email)
+
+    @property
+    def user_login(self) -> str:
+        """``GITLAB_USER_LOGIN``: what stands before the ``@``."""
+        return self.user_email.partition("@")[0] or self.user_name
+
+    @property
     def server_url(self) -> str:
         """``CI_SERVER_URL``."""
         base = self.settings.gitlab.url
@@ -122,21 +137,6 @@ def stable_number(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogateescape")) % 90_000_000 + 10_000_000
 
 
-def remote_name(git: Git) -> str | None:
-    """Return the remote that counts: that of the branch, ``origin``, or the first."""
-    names = [
-        key.removeprefix("remote.").removesuffix(".url")
-        for key in git.config
-        if key.startswith("remote.") and key.endswith(".url")
-    ]
-    branch = git.repository.branch if git.repository else None
-    tracked = git.setting(f"branch.{branch}.remote") if branch else None
-    for name in (tracked, "origin", *names):
-        if name in names:
-            return name
-    return None
-
-
 def _root(directory: Path, repository: GitRepository | None) -> Path:
     if repository is None:
         return directory
@@ -152,9 +152,9 @@ def _root(directory: Path, repository: GitRepository | None) -> Path:
 
 
 def _remote_url(git: Git, chosen: str | None) -> str | None:
-    name = chosen or remote_name(git)
-    if name is None or git.repository is None:
+    if git.repository is None:
         return None
+    name = chosen or git.repository.remote
     url = git.setting(f"remote.{name}.url")
     if url is None and chosen is not None:
         raise UsageError(
@@ -198,8 +198,7 @@ def _default_branch(git: Git) -> str:
     initial = git.setting("init.defaultbranch")
     if repository is None:
         return initial or _DEFAULT_BRANCH
-    remote = remote_name(git) or "origin"
-    prefix = f"refs/remotes/{remote}/"
+    prefix = f"refs/remotes/{repository.remote}/"
     if target := repository.symrefs.get(f"{prefix}HEAD"):
         return target.removeprefix(prefix)
     names = ("main", "master", *([initial] if initial else []))

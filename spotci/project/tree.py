@@ -28,9 +28,10 @@ from spotci.tree import SourceTree, TreeEntry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from spotci.project.git import GitRepository
     from spotci.project.project import Project
 
-__all__ = ["Listing", "SourceKind", "list_files", "source_tree"]
+__all__ = ["Listing", "SourceKind", "list_checkout", "list_files", "source_tree"]
 
 SourceKind = Literal["worktree", "index", "head"]
 
@@ -63,6 +64,17 @@ def list_files(project: Project, source: SourceKind = "worktree") -> Listing:
     return _list_repository(
         project.root, project.environ, untracked=source == "worktree"
     )
+
+
+def list_checkout(
+    root: Path, environ: Mapping[str, str], repository: GitRepository | None
+) -> list[str]:
+    """List the files of any folder, under git or not, that exist on disk."""
+    if repository is None:
+        return sorted(_walk(root))
+    listing = _list_repository(root, environ, untracked=True)
+    paths = (*listing.tracked, *listing.untracked)
+    return [path for path in paths if os.path.lexists(root / path)]
 
 
 def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTree:
