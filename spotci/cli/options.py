@@ -33,8 +33,6 @@ EVENTS = (
     "trigger",
     "pipeline",
 )
-#: Parts of names whose values are not written down, nor shown.
-_SECRET = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PRIVATE", "CREDENTIAL", "KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +53,6 @@ class Chosen:
 
     def context_options(self, environ: Mapping[str, str]) -> ContextOptions:
         """Return them for the project layer; raises UsageError."""
-        from pathlib import Path  # noqa: PLC0415 - with its user
-
         from spotci.project import ContextOptions  # noqa: PLC0415 - start-up time
 
         if self.changed and self.changed_since is not None:
@@ -68,7 +64,7 @@ class Chosen:
             target_branch=self.target_branch,
             labels=self.label,
             variables=_pairs("--variable", self.variable, environ),
-            env_files=tuple(map(Path, self.env_file)),
+            env_files=self.env_file,
             inputs=_pairs("--input", self.input, None),
             changed=self.changed or None,
             changed_since=self.changed_since,
@@ -182,5 +178,13 @@ def _pairs(
 
 
 def _without_secret(text: str) -> str:
+    from spotci.project.masking import (  # noqa: PLC0415 - start-up time
+        SHORTEST_SECRET,
+        Masking,
+    )
+    from spotci.variables import Variable  # noqa: PLC0415 - start-up time
+
     name = text.partition("=")[0]
-    return name if any(part in name.upper() for part in _SECRET) else text
+    # The name decides: a value too short to be masked in logs is secret all the same.
+    variable = Variable(name=name, value="x" * SHORTEST_SECRET)
+    return name if Masking().apply(variable).masked else text

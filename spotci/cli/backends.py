@@ -1,0 +1,39 @@
+"""Opens the engine that the settings choose."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spotci.cli.dispatch import ProgressBoard
+    from spotci.executor.backend import Backend
+    from spotci.project import Project
+
+__all__ = ["open_backend"]
+
+
+@asynccontextmanager
+async def open_backend(
+    project: Project, run: str, board: ProgressBoard
+) -> AsyncIterator[Backend]:
+    """Give the engine for a run, and free on exit what the run has there.
+
+    Raises EngineUnavailableError where it cannot be had.
+    """
+    if project.settings.engine.kind == "shell":
+        from spotci.executor import shell  # noqa: PLC0415 - as used
+
+        async with shell.open_backend(run) as backend:
+            yield backend
+        return
+    from spotci.cli.engine_settings import engine_settings  # noqa: PLC0415 - as used
+    from spotci.dind import backend as dind  # noqa: PLC0415 - as used
+
+    settings = engine_settings(project)
+    progress = board.of("engine", settings.name)
+    async with dind.open_backend(settings, run, progress=progress) as backend:
+        await board.finish("engine", settings.name)
+        yield backend

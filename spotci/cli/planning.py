@@ -1,0 +1,102 @@
+"""From what the user asked for to the plan that the executor gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, cast
+
+from spotci.cli.concurrency import default_concurrency
+from spotci.cli.engine_settings import parse_size
+from spotci.executor.plan import RunOptions, RunPlan
+from spotci.runs import job_slugs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from spotci.cli.loading import Loaded
+    from spotci.cli.selection import Selection
+    from spotci.executor.plan import EarlierJob
+    from spotci.pipeline import JobName
+    from spotci.runs import Run
+    from spotci.tree import SourceTree
+
+__all__ = ["Task", "make_plan", "read_source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A run to perform.
+
+    ``command`` are the arguments that lead to it again, for the record, and
+    ``options`` those of them that choose the context, for the commands that the
+    summary offers.
+    """
+
+    loaded: Loaded
+    selection: Selection
+    manual: frozenset[str] = frozenset()
+    #: Caches start empty and nothing is reused.
+    full: bool = False
+    command: Sequence[str] = ()
+    options: Sequence[str] = ()
+    earlier: Mapping[JobName, EarlierJob] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the user should know before it begins."""
+        for warning in self.loaded.compilation.warnings:
+            place = f"{warning.span}: " if warning.span else ""
+            yield f"{place}{warning.message}"
+        yield from self.selection.notes
+
+
+def read_source(task: Task, scratch: Path) -> SourceTree:
+    """List the files that the jobs see; what must be written goes to ``scratch``."""
+    from spotci.project import source_tree  # noqa: PLC0415 - start-up time
+
+    project = task.loaded.project
+    source = cast("Literal['worktree', 'index', 'head']", project.settings.run.source)
+    return source_tree(project, source, scratch)
+
+
+def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
+    """Return the plan of a run."""
+    from spotci.project import runner_variables  # noqa: PLC0415 - start-up time
+
+    project, context = task.loaded.project, task.loaded.context
+    pipeline = task.selection.pipeline
+    return RunPlan(
+        run=run.id,
+        pipeline=pipeline,
+        tree=tree,
+        record=run.folder,
+        sha=tree.sha,
+        project_path=context.project_path,
+        variables=runner_variables(project, context, run_id=run.id),
+        protected=context.protected,
+        options=_options(task),
+        earlier=task.earlier,
+        slugs=job_slugs(pipeline.jobs),
+    )
+
+
+def _options(task: Task) -> RunOptions:
+    settings = task.loaded.project.settings
+    run, engine = settings.run, settings.engine
+    memory = None if engine.memory is None else parse_size(engine.memory)
+    return RunOptions(
+        concurrency=run.concurrency or default_concurrency(engine.cpus, memory),
+        manual=task.manual,
+        named=task.selection.named,
+        fail_fast=run.fail_fast,
+        keep=run.keep,
+        timeout=run.timeout,
+        job_timeout=run.job_timeout,
+        default_image=run.default_image,
+        nested_dind=engine.dind_service == "nested",
+        artifacts_to_source=run.artifacts_to_source,
+        ignore_caches=task.full,
+    )

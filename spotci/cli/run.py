@@ -1,0 +1,155 @@
+"""``spotci run``: the pipeline, or some of its jobs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from spotci.cli.loading import complete_jobs, load
+from spotci.cli.options import pipeline_options
+from spotci.cli.outputs import OUTPUTS
+from spotci.cli.selection import Request, select, select_manual
+
+if TYPE_CHECKING:
+    from spotci.cli.loading import Loaded
+    from spotci.cli.options import Chosen
+
+__all__ = ["command"]
+
+#: Options of ``run`` that are settings, and which.
+_SETTINGS = {
+    "source": "run.source",
+    "engine": "engine.kind",
+    "concurrency": "run.concurrency",
+    "fail_fast": "run.fail_fast",
+    "keep": "run.keep",
+    "timeout": "run.timeout",
+    "output": "run.output",
+    "dind_service": "engine.dind_service",
+    "artifacts_to_source": "run.artifacts_to_source",
+}
+
+
+@click.command("run")
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
+@click.option(
+    "--job",
+    "more_jobs",
+    multiple=True,
+    metavar="NAME",
+    help="As JOB: an exact name, a name without the suffix of parallel, or a pattern.",
+    shell_complete=complete_jobs,
+)
+@click.option("--stage", "stages", multiple=True, metavar="S", help="All its jobs.")
+@click.option(
+    "--no-needs",
+    is_flag=True,
+    help="Without the jobs that these need; artifacts are those of the last run.",
+)
+@click.option(
+    "--manual", multiple=True, metavar="NAME|all", help="Play these manual jobs."
+)
+@click.option("--source", type=click.Choice(["worktree", "index", "head"]))
+@click.option("--engine", type=click.Choice(["dind", "host", "shell"]))
+@click.option("--concurrency", type=click.IntRange(1, 1000), metavar="N")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--keep", is_flag=True, help="Keep the containers of failed jobs.")
+@click.option("--timeout", metavar="D", help="A bound on the whole run, as 1h 30m.")
+@click.option("--output", type=click.Choice(OUTPUTS))
+@click.option(
+    "--dind-service",
+    type=click.Choice(["engine", "nested"]),
+    help="What a docker:dind service is: the engine itself, or one more daemon.",
+)
+@click.option(
+    "--artifacts-to-source",
+    is_flag=True,
+    help="Copy artifacts into the source tree, too.",
+)
+@pipeline_options
+def command(
+    chosen: Chosen,
+    /,
+    *,
+    jobs: tuple[str, ...],
+    more_jobs: tuple[str, ...],
+    stages: tuple[str, ...],
+    no_needs: bool,
+    manual: tuple[str, ...],
+    **settings: object,
+) -> int:
+    """Run the pipeline, or the named jobs with all that they need.
+
+    \b
+    spotci run                               the pipeline of the current branch
+    spotci run test-services                 a job, all its parallel instances
+    spotci run 'test-services: [gateway]'    one of them
+    spotci run --stage test                  a stage
+    spotci run --manual deploy-staging       with this manual job
+    spotci run --event merge_request --target-branch main
+    """  # noqa: D301 - click reads the \b
+    overrides = {
+        _SETTINGS[name]: value
+        for name, value in settings.items()
+        # A flag that is not given leaves the setting alone.
+        if value is not None and value is not False
+    }
+    loaded = load(chosen, overrides=overrides)
+    request = Request(names=(*jobs, *more_jobs), stages=stages, needs=not no_needs)
+    if loaded.compilation.pipeline is None and not request.names:
+        print(f"no pipeline is created: {loaded.compilation.reason}", file=sys.stderr)
+        return 0
+    return start(loaded, chosen, request, manual=manual, settings=settings)
+
+
+def start(
+    loaded: Loaded,
+    chosen: Chosen,
+    request: Request,
+    *,
+    manual: tuple[str, ...],
+    settings: dict[str, object],
+) -> int:
+    """Select the jobs, run them, and return the exit code."""
+    from spotci.cli.earlier import earlier_jobs  # noqa: PLC0415 - start-up time
+    from spotci.cli.planning import Task  # noqa: PLC0415 - start-up time
+    from spotci.cli.running import perform  # noqa: PLC0415 - start-up time
+
+    excluded = loaded.compilation.excluded_jobs
+    selection = select(loaded.pipeline, excluded, request)
+    options = chosen.arguments()
+    task = Task(
+        loaded=loaded,
+        selection=selection,
+        manual=select_manual(selection.pipeline, manual),
+        full=chosen.full,
+        command=("run", *_arguments(request, manual, settings), *options),
+        options=options,
+        earlier={} if request.needs else earlier_jobs(loaded, selection),
+    )
+    return perform(task)
+
+
+def _arguments(
+    request: Request, manual: tuple[str, ...], settings: dict[str, object]
+) -> list[str]:
+    """Return the arguments of the command again, but for those of the context."""
+    found: list[str] = []
+    for option, values in (
+        ("--job", request.names),
+        ("--stage", request.stages),
+        ("--manual", manual),
+    ):
+        for value in values:
+            found += [option, value]
+    if not request.needs:
+        found.append("--no-needs")
+    for name, setting in settings.items():
+        option = "--" + name.replace("_", "-")
+        if setting is True:
+            found.append(option)
+        elif setting is not None and setting is not False:
+            found += [option, str(setting)]
+    return found

@@ -1,0 +1,153 @@
+"""Performs a run: supervises it, lets reports and record hear of its end, always."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from spotci.cli import failure
+from spotci.cli.backends import open_backend
+from spotci.cli.dispatch import ProgressBoard, dispatching
+from spotci.cli.interrupt import Interrupt
+from spotci.cli.loading import record_folder
+from spotci.cli.outputs import reporters_of
+from spotci.cli.planning import make_plan, read_source
+from spotci.events import (
+    JobFinished,
+    JobStatus,
+    Notice,
+    PipelineFinished,
+    PipelineStarted,
+)
+from spotci.report.record import Recorder
+from spotci.runs import Quota, RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spotci.cli.planning import Task
+    from spotci.events import (
+        Event,
+        JobResult,
+    )
+    from spotci.executor.emit import Emit
+    from spotci.pipeline import JobName
+    from spotci.report.protocol import Reporter
+    from spotci.runs import Run
+
+__all__ = ["perform"]
+
+_PASSED = (JobStatus.SUCCESS, JobStatus.MANUAL, JobStatus.SKIPPED)
+
+
+def perform(task: Task) -> int:
+    """Run the pipeline of a task, report and record it; return the exit code.
+
+    Raises EngineError, and whatever a bug raises, after the record has been completed.
+    """
+    project = task.loaded.project
+    store = RunStore(record_folder(project))
+    recorder = Recorder(store.create(command=task.command))
+    progress = _Course()
+    reporters = [recorder, *reporters_of(task)]
+    try:
+        with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
+            interrupted = anyio.run(
+                _perform, task, recorder.run, Path(scratch), reporters, progress
+            )
+    finally:
+        for reporter in reporters:
+            reporter.close()
+        if progress.started is None:
+            store.remove(recorder.run)
+        store.evict(Quota(runs=project.settings.run.keep_runs))
+    if interrupted:
+        return failure.INTERRUPTED
+    return 0 if progress.status in _PASSED else failure.PIPELINE_FAILED
+
+
+class _Course:
+    """What has been told of a run, to tell its end where the executor cannot."""
+
+    def __init__(self) -> None:
+        self.started: PipelineStarted | None = None
+        self.results: dict[JobName, JobResult] = {}
+        self.status: JobStatus | None = None
+
+    def follow(self, emit: Emit) -> Emit:
+        """Return a function that emits events and notes those that arrived."""
+
+        async def emit_and_note(event: Event) -> None:
+            await emit(event)
+            match event:
+                case PipelineStarted():
+                    self.started = event
+                case JobFinished(result=result):
+                    self.results[result.job] = result
+                case PipelineFinished():
+                    self.status = event.status
+                case _:
+                    pass
+
+        return emit_and_note
+
+    def end(self, status: JobStatus) -> PipelineFinished | None:
+        """Return the event that is missing at the end of a run, if one is."""
+        if self.started is None or self.status is not None:
+            return None
+        now = time.time()
+        return PipelineFinished(
+            at=now,
+            status=status,
+            results=dict(self.results),
+            duration=now - self.started.at,
+        )
+
+
+async def _perform(
+    task: Task,
+    run: Run,
+    scratch: Path,
+    reporters: Sequence[Reporter],
+    course: _Course,
+) -> bool:
+    """Perform the run and return whether the user broke it off."""
+    fault: Exception | None = None
+    async with dispatching(reporters) as deliver:
+        emit = course.follow(deliver)
+        with anyio.CancelScope() as scope:
+            interrupt = Interrupt(scope)
+            try:
+                await _supervise(task, run, scratch, emit, interrupt)
+            except Exception as error:  # noqa: BLE001 - raised when the end is told
+                fault = error
+        status = JobStatus.CANCELED if fault is None else JobStatus.FAILED
+        if (end := course.end(status)) is not None:
+            await emit(end)
+    if fault is not None:
+        raise fault
+    return interrupt.happened
+
+
+async def _supervise(
+    task: Task, run: Run, scratch: Path, emit: Emit, interrupt: Interrupt
+) -> None:
+    from spotci.executor.run import execute  # noqa: PLC0415 - start-up time
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(interrupt.watch, emit)
+        board = ProgressBoard(emit)
+        tasks.start_soon(board.run)
+        for text in task.notes():
+            await emit(Notice(at=time.time(), text=text, level="warning"))
+        async with open_backend(task.loaded.project, run.id, board) as backend:
+            tree = await to_thread.run_sync(read_source, task, scratch)
+            plan = make_plan(task, run, tree)
+            interrupt.begin()
+            await execute(plan, backend, emit, stop=interrupt.stop)
+        tasks.cancel_scope.cancel()
