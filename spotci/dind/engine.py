@@ -23,7 +23,7 @@ from spotci.dind import boot, labels, registry
 from spotci.dind.calls import together
 from spotci.dind.outer import connect_outer
 from spotci.dind.state import engine_lock, private_dir
-from spotci.dind.transport import Address, answers, make_client
+from spotci.dind.transport import Address, answers, connect
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class DindEngine:
     container: str
     #: Port of the registry on the host's loopback.
     registry_port: int | None
+    #: Version of the inner daemon, such as ``28.2.2``.
+    version: str
 
     @property
     def host(self) -> APIClient:
@@ -138,7 +140,7 @@ async def engine_status(settings: EngineSettings) -> EngineStatus:
     info = await engine.calls("inspect engine", settings.name, engine.client.info)
     return seen(
         state="running",
-        version=info["ServerVersion"],
+        version=engine.version,
         storage_driver=info["Driver"],
         containers=info["Containers"],
         images=info["Images"],
@@ -307,7 +309,7 @@ async def _reach(
     if address is None:
         return None
     try:
-        client = await to_thread.run_sync(make_client, address)
+        client, version = await to_thread.run_sync(connect, address)
     except EngineUnavailableError:
         return None
     return DindEngine(
@@ -317,6 +319,7 @@ async def _reach(
         outer=outer,
         container=state.id,
         registry_port=_registry_port(settings, state),
+        version=version,
     )
 
 

@@ -15,7 +15,7 @@ from docker import errors as docker_errors
 from spotci.dind import labels
 from spotci.dind.calls import Calls
 from spotci.dind.hosts import find_host
-from spotci.dind.transport import make_client
+from spotci.dind.transport import connect
 from spotci.errors import EngineError, EngineUnavailableError, ImagePullError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ async def connect_outer(settings: EngineSettings, environ: Mapping[str, str]) ->
     """Return the host engine; raise EngineUnavailableError where none answers."""
     address = find_host(environ, settings.docker_host)
     try:
-        client = await to_thread.run_sync(make_client, address)
+        client, _ = await to_thread.run_sync(connect, address)
     except EngineUnavailableError as fault:
         raise _no_docker(address, fault.message) from fault
     return Outer(client=client, address=address, calls=Calls())

@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["Address", "answers", "hijack", "make_client"]
+__all__ = ["Address", "answers", "connect", "hijack"]
 
 #: An answer's head has at most this many bytes; dockerd's have less than 500.
 _MAX_HEAD = 65536
 _RECEIVE = 262_144
+
+#: Seconds that a call may take, on top of what it waits for on purpose. Making the
+#: network of a busy engine takes a second; a disk at its limit takes many.
+_TIMEOUT = 120
+
+#: Any that the library knows: the version of the first request is not sent.
+_OLDEST_API = "1.24"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +65,12 @@ class Address:
         return parts.hostname or "localhost", parts.port or default
 
 
-def make_client(address: Address, *, timeout: int = 60) -> APIClient:
-    """Return a client of the daemon, after its first answer. Blocking.
+def connect(address: Address) -> tuple[APIClient, str]:
+    """Return a client of the daemon, and the daemon's version. Blocking.
 
     Raises EngineUnavailableError where nobody answers.
     """
-    tls: TLSConfig | bool = False
+    tls = None
     if address.certificates is not None:
         folder = address.certificates
         tls = TLSConfig(
@@ -72,15 +79,24 @@ def make_client(address: Address, *, timeout: int = 60) -> APIClient:
             verify=True,
         )
     with translated("connect to", address.url, error=EngineUnavailableError):
-        client = APIClient(
-            base_url=address.url,
-            version="auto",
-            timeout=timeout,
-            tls=tls,
-            max_pool_size=64,
-        )
-    # Neither proxies nor .netrc matter on this machine; looking for them costs a
-    # file access for each request.
+        probe = _client(address, tls, _OLDEST_API)
+        try:
+            versions = probe.version(api_version=False)
+        finally:
+            probe.close()
+        return _client(address, tls, versions["ApiVersion"]), versions["Version"]
+
+
+def _client(address: Address, tls: TLSConfig | None, version: str) -> APIClient:
+    client = APIClient(
+        base_url=address.url,
+        version=version,
+        timeout=_TIMEOUT,
+        tls=tls or False,
+        max_pool_size=64,
+    )
+    # Proxies, .netrc and REQUESTS_CA_BUNDLE are not about daemons of this machine; the
+    # last would even replace their authority, and so has to go before any request.
     client.trust_env = False
     return client
 
@@ -100,12 +116,18 @@ async def answers(address: Address) -> bool:
 
 @asynccontextmanager
 async def hijack(
-    address: Address, target: str, *, body: object = None, operation: str, subject: str
+    address: Address,
+    target: str,
+    *,
+    body: object = None,
+    operation: str,
+    subject: str,
+    error: type[EngineError] = EngineError,
 ) -> AsyncIterator[ByteStream]:
     """Open the raw stream of an attach or an exec; ``target`` is its path and query.
 
     The stream's ``send_eof`` ends the input and leaves the output open. Raises
-    EngineError where the daemon says no, EngineUnavailableError where none answers.
+    ``error`` where the daemon says no, EngineUnavailableError where none answers.
     """
     payload = b"" if body is None else json.dumps(body).encode()
     request = (
@@ -123,7 +145,7 @@ async def hijack(
             status, rest = await _read_head(stream)
             if status not in (101, 200):
                 message = await _read_message(stream, rest)
-                raise EngineError(
+                raise error(
                     message, operation=operation, subject=subject, status=status
                 )
         except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as fault:

@@ -1,0 +1,3 @@
+"""The Docker backend, put together for one run."""
+
+from __future__ import annotations

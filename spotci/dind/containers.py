@@ -1,0 +1,363 @@
+"""Containers and networks of jobs: backend.Engine over the inner daemon."""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from spotci.dind import services
+from spotci.dind.attach import AttachedProcess
+from spotci.dind.labels import run_labels
+from spotci.dind.transport import hijack
+from spotci.errors import ContainerError, EngineError
+from spotci.executor.backend import ContainerId, Exit, NetworkId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from anyio.abc import ByteStream
+    from docker.api.client import APIClient
+
+    from spotci.dind.engine import DindEngine
+    from spotci.dind.shell import Shell
+    from spotci.executor.backend import ContainerSpec, DockerAccess, Mount, Process
+
+__all__ = ["DockerEngine", "container_config"]
+
+T = TypeVar("T")
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_FORBIDDEN = 403
+
+#: Seconds for undoing what a cancellation left half done.
+_UNDO = 10.0
+
+# A connection is accepted, or not, at once; only a packet that is dropped takes long.
+_PROBE = r"""
+if command -v nc >/dev/null 2>&1; then nc -z -w 1 "$1" "$2" </dev/null
+else timeout 1 bash -c ': </dev/tcp/$0/$1' "$1" "$2"
+fi >/dev/null 2>&1 && echo open || echo closed
+"""
+
+
+class DockerEngine:
+    """The containers of one run.
+
+    A container with ``stdin`` is a job's: it has an init process, and its output goes
+    to whoever attached and nowhere else. Any other is a service's: its image's own
+    first process stays the first, which some images insist on, and the engine keeps
+    the end of its output.
+    """
+
+    def __init__(self, engine: DindEngine, run: str, shell: Shell) -> None:
+        self._engine, self._run, self._shell = engine, run, shell
+        #: Containers with stdin; True where the registry is to be reached as localhost.
+        self._attended: dict[ContainerId, bool] = {}
+
+    @property
+    def description(self) -> str:
+        """Such as ``docker 28.2.2 in spot-ci-dind``."""
+        return f"docker {self._engine.version} in {self._engine.settings.name}"
+
+    async def create_network(self, name: str) -> NetworkId:
+        """Create a bridge network; a cancellation leaves none."""
+        client = self._engine.client
+        create = partial(
+            client.create_network, name, driver="bridge", labels=run_labels(self._run)
+        )
+        async with self._undone(partial(client.remove_network, name)):
+            made: dict[str, Any] = await self._call("create network", name, create)
+        return NetworkId(made["Id"])
+
+    async def remove_network(self, network: NetworkId) -> None:
+        """Remove a network, and its containers from it."""
+        client = self._engine.client
+        remove = partial(client.remove_network, network)
+        try:
+            await self._call("remove network", network, remove)
+        except ContainerError as fault:
+            if fault.status == _NOT_FOUND:
+                return
+            if fault.status != _FORBIDDEN:
+                raise
+            await self._call(
+                "remove network", network, partial(_detach_all, client, network)
+            )
+            await self._call("remove network", network, remove)
+
+    async def create(self, spec: ContainerSpec) -> ContainerId:
+        """Create a container; a cancellation leaves none."""
+        client = self._engine.client
+        config = container_config(spec, self._run)
+        create = partial(
+            client.create_container_from_config, config, spec.name, spec.platform
+        )
+        undo = partial(client.remove_container, spec.name, v=True, force=True)
+        async with self._undone(undo):
+            made: dict[str, Any] = await self._call(
+                "create container", spec.name, create
+            )
+        container = ContainerId(made["Id"])
+        if spec.stdin:
+            self._attended[container] = services.is_given(spec)
+        return container
+
+    @asynccontextmanager
+    async def start(
+        self, container: ContainerId, *, stdin: bytes | None = None
+    ) -> AsyncIterator[Process]:
+        """Attach, start, give the input. See backend.Engine."""
+        attended = container in self._attended
+        if stdin is not None and not attended:
+            raise ContainerError(
+                "it was made without stdin", operation="start", subject=container
+            )
+        async with self._attached(container, stdin=attended) as stream:
+            await self._start(container)
+            if self._attended.get(container, False):
+                await self._reach_registry(container)
+            process = AttachedProcess(stream, partial(self._exit, container))
+            failure: Exception | None = None
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(process.pump)
+                if attended:
+                    tasks.start_soon(process.feed, stdin or b"")
+                try:
+                    yield process
+                except Exception as error:  # noqa: BLE001 - raised again below, bare
+                    failure = error
+                tasks.cancel_scope.cancel()
+            process.close()
+        if failure is not None:
+            raise failure
+
+    async def start_detached(self, container: ContainerId) -> None:
+        """Start a service."""
+        await self._start(container)
+
+    async def stop(self, container: ContainerId, *, grace: float) -> None:
+        """Send SIGTERM, and SIGKILL after ``grace`` seconds, rounded up."""
+        client = self._engine.client
+        seconds = math.ceil(grace)
+        with suppress(_GoneError):
+            await self._call(
+                "stop container",
+                container,
+                partial(client.stop, container, timeout=seconds),
+                abandon=True,
+            )
+
+    async def remove(self, container: ContainerId) -> None:
+        """Kill and remove a container and its anonymous volumes."""
+        client = self._engine.client
+        self._attended.pop(container, None)
+        remove = partial(client.remove_container, container, v=True, force=True)
+        with suppress(_GoneError):
+            try:
+                await self._call("remove container", container, remove)
+            except ContainerError as fault:
+                if fault.status != _CONFLICT:
+                    raise
+                # Somebody else removes it already: wait for that.
+                wait = partial(client.wait, container, condition="removed")
+                await self._call("remove container", container, wait, abandon=True)
+
+    async def logs(self, container: ContainerId, *, tail: int) -> bytes:
+        """Return the last lines of a service, stdout and stderr as they came."""
+        client = self._engine.client
+        return await self._call(
+            "read log",
+            container,
+            lambda: bytes(client.logs(container, tail=tail)),
+            abandon=True,
+        )
+
+    async def running(self, container: ContainerId) -> bool:
+        """Say whether the container runs; one that is gone does not."""
+        try:
+            found = await self._inspect(container)
+        except _GoneError:
+            return False
+        return bool(found["State"]["Running"])
+
+    async def probe(self, container: ContainerId, port: int) -> bool:
+        """Try to connect to the container's port from the engine."""
+        try:
+            found = await self._inspect(container)
+        except _GoneError:
+            return False
+        for network in found["NetworkSettings"]["Networks"].values():
+            if address := network["IPAddress"]:
+                answer = await self._shell.run(_PROBE, address, str(port))
+                return answer.strip() == b"open"
+        return False
+
+    async def docker_access(
+        self,
+        network: NetworkId | None,  # noqa: ARG002 - the engine is in all of them
+        *,
+        aliases: Sequence[str],
+    ) -> DockerAccess | None:
+        """Give a job the engine under these host names."""
+        return services.docker_access(aliases)
+
+    def _attached(
+        self, container: ContainerId, *, stdin: bool
+    ) -> AbstractAsyncContextManager[ByteStream]:
+        engine = self._engine
+        target = (
+            f"/v{engine.client.api_version}/containers/{container}/attach"
+            f"?stream=1&stdout=1&stderr=1&stdin={int(stdin)}"
+        )
+        return hijack(
+            engine.address,
+            target,
+            operation="attach to container",
+            subject=container,
+            error=ContainerError,
+        )
+
+    async def _start(self, container: ContainerId) -> None:
+        client = self._engine.client
+        await self._call("start container", container, partial(client.start, container))
+
+    async def _reach_registry(self, container: ContainerId) -> None:
+        pid = (await self._inspect(container))["State"]["Pid"]
+        if pid:
+            port = self._engine.settings.registry_port
+            await services.reach_registry(self._shell, pid, port)
+
+    async def _exit(self, container: ContainerId) -> Exit:
+        client = self._engine.client
+        ended = await self._call(
+            "wait for container",
+            container,
+            partial(client.wait, container),
+            abandon=True,
+        )
+        code = int(ended["StatusCode"])
+        if code == 0:
+            return Exit(code=0)
+        state = (await self._inspect(container))["State"]
+        return Exit(code=code, oom_killed=bool(state["OOMKilled"]))
+
+    async def _inspect(self, container: ContainerId) -> dict[str, Any]:
+        client = self._engine.client
+        found: dict[str, Any] = await self._call(
+            "inspect container",
+            container,
+            partial(client.inspect_container, container),
+            abandon=True,
+        )
+        return found
+
+    async def _call(
+        self,
+        operation: str,
+        subject: str,
+        function: Callable[[], T],
+        *,
+        abandon: bool = False,
+    ) -> T:
+        try:
+            return await self._engine.calls(
+                operation, subject, function, abandon=abandon, error=ContainerError
+            )
+        except ContainerError as fault:
+            if fault.status == _NOT_FOUND and "o such container" in fault.message:
+                raise _GoneError(
+                    fault.message,
+                    operation=operation,
+                    subject=subject,
+                    status=_NOT_FOUND,
+                ) from fault
+            raise
+
+    @asynccontextmanager
+    async def _undone(self, undo: Callable[[], object]) -> AsyncIterator[None]:
+        """Undo what a call made whose result a cancellation took."""
+        try:
+            yield
+        except anyio.get_cancelled_exc_class():
+            with (
+                anyio.move_on_after(_UNDO, shield=True),
+                suppress(EngineError),
+            ):
+                await self._call("undo", "", undo)
+            raise
+
+
+class _GoneError(ContainerError):
+    """There is no such container."""
+
+
+def _detach_all(client: APIClient, network: str) -> None:
+    for container in client.inspect_network(network).get("Containers") or {}:
+        client.disconnect_container_from_network(container, network, force=True)
+
+
+def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
+    """Return what a container is created from, in the Engine API's words. Pure."""
+    mounts = (*(spec.workspace.mounts if spec.workspace else ()), *spec.mounts)
+    host: dict[str, Any] = {
+        "Init": spec.stdin,
+        "Privileged": spec.privileged,
+        "NetworkMode": spec.network or "bridge",
+        "Mounts": [_mount(mount) for mount in mounts],
+        "ExtraHosts": [f"{name}:{at}" for name, at in spec.extra_hosts.items()],
+        "LogConfig": _ATTENDED_LOG if spec.stdin else _SERVICE_LOG,
+        "RestartPolicy": {"Name": "no"},
+        "PidsLimit": spec.limits.pids or -1,
+        "NanoCpus": round((spec.limits.cpus or 0) * 1e9),
+        "Memory": spec.limits.memory or 0,
+        # The same bound for memory with swap: a job at its limit ends, rather than
+        # making the whole machine slow.
+        "MemorySwap": spec.limits.memory or 0,
+    }
+    config: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in spec.environment.items()],
+        "Labels": run_labels(run, spec.labels),
+        # Docker ends a container's input with its client's only where both are set.
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin,
+        "AttachStdin": spec.stdin,
+        "AttachStdout": spec.stdin,
+        "AttachStderr": spec.stdin,
+        "HostConfig": host,
+    }
+    optional = {
+        "Entrypoint": spec.entrypoint and list(spec.entrypoint),
+        "Cmd": spec.command and list(spec.command),
+        "User": spec.user,
+        "WorkingDir": spec.working_dir,
+    }
+    config |= {key: value for key, value in optional.items() if value is not None}
+    if spec.network is not None:
+        endpoint = {"Aliases": list(spec.aliases)}
+        config["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
+    return config
+
+
+_ATTENDED_LOG = {"Type": "none"}
+_SERVICE_LOG = {"Type": "local", "Config": {"max-size": "10m", "max-file": "1"}}
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    path = mount.source.startswith("/")
+    made: dict[str, Any] = {
+        "Type": "bind" if path else "volume",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+    }
+    if not path:
+        # An empty volume would be filled with what the image has at that place.
+        made["VolumeOptions"] = {"NoCopy": True}
+    return made

@@ -1,0 +1,227 @@
+"""The lease: what a run made in the engine goes when the run goes, however it ends.
+
+It is a shell in the engine that reads from a connection which this process holds.
+When the connection ends, as it does with SIGKILL, it removes the containers, networks
+and volumes of the run. Where a run ends in order, that has been done already, in
+fewer round trips, and the shell is told so.
+
+A run whose shell is gone is dead: ``sweep`` removes what it left. That is so after the
+engine itself was stopped or lost its power, and needs no clock and no process table of
+this machine, which another container's would not match.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from spotci.dind.attach import FrameDecoder
+from spotci.dind.calls import together
+from spotci.dind.labels import MARK, RUN
+from spotci.dind.transport import hijack
+from spotci.errors import EngineError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from anyio.abc import ByteStream
+
+    from spotci.dind.engine import DindEngine
+    from spotci.dind.shell import Shell
+
+__all__ = ["hold_lease", "live_runs", "remove_runs", "sweep"]
+
+#: Seconds for the removal of what a run left, when it ends in order.
+_CLEANUP = 30.0
+_START = 20.0
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+
+#: Arguments of the lease's shell begin so, and nothing else in the engine does.
+_NAME = "spot-ci-lease="
+
+# Containers that a job of this run started itself, through the engine's socket, bear no
+# label of ours. They go with the last run. Three passes: something that was on its way
+# when the process died may arrive a moment later.
+_SCRIPT = r"""
+run=${0#*=}
+echo ready
+read -r word && [ "$word" = done ] && exit 0
+trap '' HUP INT TERM PIPE
+exec </dev/null >/dev/null 2>&1
+others() {
+  cat /proc/[0-9]*/cmdline | tr '\0' '\n' | sed -n 's/^spot-ci-lease=//p' |
+    grep -vxF "$run"
+}
+for pause in 0 1 3; do
+  sleep "$pause"
+  filter="label=spotci.run=$run"
+  docker ps -aq --filter "$filter" | xargs -r docker rm -fv
+  docker network ls -q --filter "$filter" | xargs -r docker network rm
+  docker volume ls -q --filter "$filter" | xargs -r docker volume rm -f
+  if ! others; then
+    docker ps -aq | xargs -r docker rm -fv
+    docker network prune -f
+  fi
+done
+"""
+
+_LIVE = r"""
+cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | sed -n 's/^spot-ci-lease=//p'
+"""
+
+
+@asynccontextmanager
+async def hold_lease(engine: DindEngine, run: str) -> AsyncIterator[None]:
+    """Tie the objects of a run to this block and to the life of this process.
+
+    Leaving the block removes what is left of them. Raises EngineError where the lease
+    cannot be had: nothing of the run must be made then.
+    """
+    async with _shell(engine, run) as stream:
+        try:
+            yield
+        finally:
+            with anyio.move_on_after(_CLEANUP, shield=True):
+                await _end(engine, run, stream)
+
+
+@asynccontextmanager
+async def _shell(engine: DindEngine, run: str) -> AsyncIterator[ByteStream]:
+    command = ["sh", "-c", _SCRIPT, f"{_NAME}{run}"]
+    made: dict[str, Any] = await engine.calls(
+        "hold lease",
+        run,
+        partial(engine.host.exec_create, engine.container, command, stdin=True),
+    )
+    target = f"/v{engine.host.api_version}/exec/{made['Id']}/start"
+    body = {"Detach": False, "Tty": False}
+    async with hijack(
+        engine.outer.address, target, body=body, operation="hold lease", subject=run
+    ) as stream:
+        await _await_ready(stream, run)
+        yield stream
+
+
+async def _await_ready(stream: ByteStream, run: str) -> None:
+    decoder, seen = FrameDecoder(), b""
+    try:
+        with anyio.fail_after(_START):
+            while b"ready" not in seen:
+                seen += decoder.feed(await stream.receive())
+    except (anyio.EndOfStream, anyio.BrokenResourceError, TimeoutError) as fault:
+        text = seen.decode(errors="replace").strip() or "the engine ended it"
+        raise EngineUnavailableError(
+            text, operation="hold lease", subject=run
+        ) from fault
+
+
+async def _end(engine: DindEngine, run: str, stream: ByteStream) -> None:
+    """Remove what is left, and say so; where that fails, the lease has to do it."""
+    try:
+        await remove_runs(engine, {run})
+        await stream.send(b"done\n")
+        await stream.receive()
+    except (EngineError, anyio.EndOfStream, anyio.BrokenResourceError, OSError):
+        return
+
+
+async def live_runs(shell: Shell) -> frozenset[str]:
+    """Return the ids of the runs whose lease is held now."""
+    return frozenset((await shell.run(_LIVE)).decode().split())
+
+
+async def sweep(engine: DindEngine, shell: Shell, *, own: str) -> frozenset[str]:
+    """Remove what dead runs left in the engine, and return their ids.
+
+    Containers without a label were started by a job through the engine's socket; they
+    go when ``own`` is the only run.
+    """
+    runs, unknown = await _found(engine)
+    if not unknown and runs <= {own}:
+        return frozenset()
+    live = await live_runs(shell) | {own}
+    dead = runs - live
+    if dead:
+        await remove_runs(engine, dead)
+    if live == {own}:
+        await _each(engine, "container", unknown, partial(_remove_container, engine))
+    return dead
+
+
+async def _found(engine: DindEngine) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the runs that have objects, and the containers that are nobody's."""
+    containers, networks, volumes = await _objects(engine, None)
+    labelled = [
+        (item.get("Labels") or {}).get(RUN)
+        for item in (*containers, *networks, *volumes)
+    ]
+    unknown = [item["Id"] for item in containers if MARK not in (item["Labels"] or {})]
+    return frozenset(run for run in labelled if run), tuple(unknown)
+
+
+async def remove_runs(engine: DindEngine, runs: Iterable[str]) -> None:
+    """Remove the containers, networks and volumes of these runs."""
+    for run in runs:
+        containers, networks, volumes = await _objects(engine, run)
+        client = engine.client
+        await _each(
+            engine,
+            "container",
+            [item["Id"] for item in containers],
+            partial(_remove_container, engine),
+        )
+        await _each(
+            engine, "network", [item["Id"] for item in networks], client.remove_network
+        )
+        await _each(
+            engine,
+            "volume",
+            [item["Name"] for item in volumes],
+            partial(client.remove_volume, force=True),
+        )
+
+
+_Items = list[dict[str, Any]]
+
+
+async def _objects(
+    engine: DindEngine, run: str | None
+) -> tuple[_Items, _Items, _Items]:
+    """Return containers, networks and volumes of one run, or all of them."""
+    client, found = engine.client, dict[str, _Items]()
+    filters: dict[str, Any] = {} if run is None else {"label": [f"{RUN}={run}"]}
+
+    async def listed(kind: str, function: Callable[[], Any]) -> None:
+        found[kind] = await engine.calls("list", kind, function, abandon=True) or []
+
+    await together(
+        partial(listed, "c", partial(client.containers, all=True, filters=filters)),
+        partial(listed, "n", partial(client.networks, filters=filters)),
+        partial(listed, "v", lambda: client.volumes(filters=filters)["Volumes"]),
+    )
+    return found["c"], found["n"], found["v"]
+
+
+async def _each(
+    engine: DindEngine,
+    kind: str,
+    subjects: Iterable[str],
+    remove: Callable[[str], object],
+) -> None:
+    async def one(subject: str) -> None:
+        try:
+            await engine.calls(f"remove {kind}", subject, partial(remove, subject))
+        except EngineError as fault:
+            if fault.status not in (_NOT_FOUND, _CONFLICT):
+                raise
+
+    await together(*(partial(one, subject) for subject in subjects))
+
+
+def _remove_container(engine: DindEngine, container: str) -> None:
+    engine.client.remove_container(container, v=True, force=True)
