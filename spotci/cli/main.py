@@ -50,6 +50,11 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
+    except SystemExit as leaving:
+        # So click leaves when the reader of its output has gone.
+        if leaving.code != 1:
+            raise
+        raise BrokenPipeError from None
     except BaseException as error:  # noqa: BLE001 - the last place that can explain
         sys.stdout.flush()
         return failure.report(error)

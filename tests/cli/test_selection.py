@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 from spotci.cli.selection import Request, select, select_manual
 from spotci.errors import UsageError
 from spotci.pipeline import Artifacts, Job, JobName, Need, Pipeline, When
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spotci.cli.selection import Selection
