@@ -13,7 +13,7 @@ from spotci.dind import services
 from spotci.dind.attach import AttachedProcess
 from spotci.dind.labels import run_labels
 from spotci.dind.transport import hijack
-from spotci.errors import ContainerError, EngineError
+from spotci.errors import ContainerError
 from spotci.executor.backend import ContainerId, Exit, NetworkId
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _FORBIDDEN = 403
 
-#: Seconds for undoing what a cancellation left half done.
-_UNDO = 10.0
+#: Input that the connection takes at once, whether the container reads it or not.
+_SMALL = 65536
 
 # A connection is accepted, or not, at once; only a packet that is dropped takes long.
 _PROBE = r"""
@@ -48,6 +48,9 @@ fi >/dev/null 2>&1 && echo open || echo closed
 
 class DockerEngine:
     """The containers of one run.
+
+    Calls that make something are not abandoned by a cancellation: they return what they
+    made, or have not begun.
 
     A container with ``stdin`` is a job's: it has an init process, and its output goes
     to whoever attached and nowhere else. Any other is a service's: its image's own
@@ -66,13 +69,12 @@ class DockerEngine:
         return f"docker {self._engine.version} in {self._engine.settings.name}"
 
     async def create_network(self, name: str) -> NetworkId:
-        """Create a bridge network; a cancellation leaves none."""
+        """Create a bridge network."""
         client = self._engine.client
         create = partial(
             client.create_network, name, driver="bridge", labels=run_labels(self._run)
         )
-        async with self._undone(partial(client.remove_network, name)):
-            made: dict[str, Any] = await self._call("create network", name, create)
+        made: dict[str, Any] = await self._call("create network", name, create)
         return NetworkId(made["Id"])
 
     async def remove_network(self, network: NetworkId) -> None:
@@ -92,17 +94,13 @@ class DockerEngine:
             await self._call("remove network", network, remove)
 
     async def create(self, spec: ContainerSpec) -> ContainerId:
-        """Create a container; a cancellation leaves none."""
+        """Create a container."""
         client = self._engine.client
         config = container_config(spec, self._run)
         create = partial(
             client.create_container_from_config, config, spec.name, spec.platform
         )
-        undo = partial(client.remove_container, spec.name, v=True, force=True)
-        async with self._undone(undo):
-            made: dict[str, Any] = await self._call(
-                "create container", spec.name, create
-            )
+        made: dict[str, Any] = await self._call("create container", spec.name, create)
         container = ContainerId(made["Id"])
         if spec.stdin:
             self._attended[container] = services.is_given(spec)
@@ -126,8 +124,10 @@ class DockerEngine:
             failure: Exception | None = None
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(process.pump)
-                if attended:
-                    tasks.start_soon(process.feed, stdin or b"")
+                if attended and len(stdin or b"") <= _SMALL:
+                    await process.feed(stdin or b"")
+                elif stdin is not None:
+                    tasks.start_soon(process.feed, stdin)
                 try:
                     yield process
                 except Exception as error:  # noqa: BLE001 - raised again below, bare
@@ -279,19 +279,6 @@ class DockerEngine:
                 ) from fault
             raise
 
-    @asynccontextmanager
-    async def _undone(self, undo: Callable[[], object]) -> AsyncIterator[None]:
-        """Undo what a call made whose result a cancellation took."""
-        try:
-            yield
-        except anyio.get_cancelled_exc_class():
-            with (
-                anyio.move_on_after(_UNDO, shield=True),
-                suppress(EngineError),
-            ):
-                await self._call("undo", "", undo)
-            raise
-
 
 class _GoneError(ContainerError):
     """There is no such container."""
@@ -346,7 +333,7 @@ def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
 
 
 _ATTENDED_LOG = {"Type": "none"}
-_SERVICE_LOG = {"Type": "local", "Config": {"max-size": "10m", "max-file": "1"}}
+_SERVICE_LOG = {"Type": "local", "Config": {"max-size": "5m", "max-file": "2"}}
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
