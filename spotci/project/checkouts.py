@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from spotci.project.fetch import MAX_BYTES
+from spotci.errors import ReadError
 from spotci.project.git import GitCommandError, git_output, read_git
 from spotci.project.tree import list_checkout
+from spotci.source import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from spotci.project.git import Git
+    from spotci.source import Component, Origin
 
-__all__ = ["Checkout", "semantic_versions", "wildcard"]
+__all__ = ["MAX_BYTES", "Checkout", "semantic_versions", "source_file", "wildcard"]
 
+#: GitLab's limit of a YAML file (application setting max_yaml_size_bytes).
+MAX_BYTES = 2 * 1024 * 1024
 _VERSION = re.compile(
     r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
 )
@@ -145,3 +149,16 @@ def wildcard(pattern: str) -> re.Pattern[str]:
     return re.compile(
         "".join(expressions.get(part) or re.escape(part) for part in parts), re.DOTALL
     )
+
+
+def source_file(
+    name: str, content: bytes, origin: Origin, component: Component | None = None
+) -> SourceFile:
+    """Make a source file of what was read; raises ReadError where it is no text."""
+    if len(content) > MAX_BYTES:
+        raise ReadError(f"Included file `{name}` is larger than {MAX_BYTES >> 20} MiB!")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ReadError(f"Included file `{name}` is not UTF-8!") from None
+    return SourceFile(name=name, text=text, origin=origin, component=component)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from spotci.errors import SpotciError
+from spotci.project.checkouts import MAX_BYTES
 
 if TYPE_CHECKING:
     import ssl
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["MAX_BYTES", "FetchError", "Fetched", "Fetcher"]
+__all__ = ["FetchError", "Fetched", "Fetcher"]
 
-#: GitLab's limit of a YAML file (application setting max_yaml_size_bytes).
-MAX_BYTES = 2 * 1024 * 1024
 _MAX_REDIRECTS = 5
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: An IPv4 address behind NAT64 is one of IPv6.
