@@ -10,10 +10,8 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from spotci.events import (
@@ -24,43 +22,22 @@ from spotci.events import (
     PipelineFinished,
     PipelineStarted,
 )
+from spotci.report.board import Board
 from spotci.report.plain import describe_end, describe_start
 from spotci.report.state import RunState
-from spotci.report.terminal import printable, without_colours
-from spotci.report.words import (
-    describe_bytes,
-    describe_duration,
-    status_sign,
-    status_style,
-)
+from spotci.report.terminal import printable
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import RenderableType
 
-    from spotci.events import Event, Progress
-    from spotci.report.state import JobState
+    from spotci.events import Event
     from spotci.report.terminal import Paint
 
 __all__ = ["LiveReport"]
 
-_ACTIVE = (
-    JobStatus.PREPARING,
-    JobStatus.RUNNING,
-)
-_WAITING = (
-    JobStatus.CREATED,
-    JobStatus.PENDING,
-    JobStatus.WAITING_FOR_RESOURCE,
-    JobStatus.SCHEDULED,
-)
 _PER_SECOND = 8
-_BAR = 20
-#: Lines of the last output below each job that runs.
-_TAIL = 3
-#: Lines of the terminal that are never taken.
-_MARGIN = 4
 
 
 class LiveReport:
@@ -70,7 +47,7 @@ class LiveReport:
         self._paint = paint
         self._state = RunState()
         self._lock = Lock()
-        self._spinner = Spinner("dots")
+        self._drawing = Board()
         self._console = Console(
             file=stream,
             force_terminal=True,
@@ -119,70 +96,5 @@ class LiveReport:
 
     def _board(self) -> RenderableType:
         with self._lock:
-            parts: list[RenderableType] = [
-                self._transfer(item) for item in self._state.progress.values()
-            ]
-            active = self._state.with_status(*_ACTIVE)
-            parts += self._active(active, self._console.height - len(parts) - _MARGIN)
-            parts.append(self._footer(len(active)))
-        return Group(*parts)
-
-    def _active(self, jobs: list[JobState], room: int) -> list[RenderableType]:
-        """Return the jobs that run, with as many of their lines as there is room."""
-        shown = jobs[: max(1, room)]
-        lines = min(_TAIL, max(0, room // max(1, len(shown)) - 1))
-        parts: list[RenderableType] = []
-        for job in shown:
-            parts.append(self._head(job))
-            tail = list(job.tail)[-lines:] if lines else []
-            parts += [
-                Text(f"    {without_colours(printable(line))}", style="dim",
-                     no_wrap=True, overflow="ellipsis")
-                for line in tail
-            ]  # fmt: skip
-        if len(jobs) > len(shown):
-            parts.append(Text(f"  and {len(jobs) - len(shown)} more", style="dim"))
-        return parts
-
-    def _head(self, job: JobState) -> RenderableType:
-        grid = Table.grid(padding=(0, 1))
-        elapsed = None
-        if job.running_since is not None:
-            elapsed = time.time() - job.running_since
-        section = next(reversed(job.sections.values()), "")
-        grid.add_row(
-            self._spinner,
-            Text(printable(job.plan.name), style="bold cyan"),
-            Text(describe_duration(elapsed), style="cyan"),
-            Text(without_colours(printable(section)), style="dim", no_wrap=True),
-        )
-        return grid
-
-    def _transfer(self, event: Progress) -> RenderableType:
-        text = Text(f"  {event.what} ", style="dim", no_wrap=True, overflow="ellipsis")
-        text.append(printable(event.subject), style="default")
-        if event.total:
-            filled = min(_BAR, _BAR * event.done // event.total)
-            text.append(" " + "━" * filled, style="cyan")
-            text.append("━" * (_BAR - filled) + " ")
-            files = event.what == "snapshot"
-            size = str if files else describe_bytes
-            text.append(f"{size(event.done)} / {size(event.total)}")
-        elif event.text:
-            text.append(f" {printable(event.text)}")
-        return text
-
-    def _footer(self, active: int) -> RenderableType:
-        text = Text("  ")
-        for status in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELED):
-            if count := len(self._state.with_status(status)):
-                sign = f"{status_sign(status)} {count}  "
-                text.append(sign, style=status_style(status))
-        if active:
-            text.append(f"● {active} running  ", style="cyan")
-        if waiting := len(self._state.with_status(*_WAITING)):
-            text.append(f"○ {waiting} to come  ", style="dim")
-        if self._state.started is not None:
-            elapsed = time.time() - self._state.started.at
-            text.append(describe_duration(elapsed), style="dim")
-        return text
+            height = self._console.height
+            return self._drawing.draw(self._state, now=time.time(), height=height)
