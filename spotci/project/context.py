@@ -126,7 +126,13 @@ def _predefined(project: Project, event: PipelineEvent) -> list[Variable]:
         for name, value in values.items()
     ]
     variables += [
-        Variable(name=name, value=value, level=Level.USER, expand=False, origin=_ORIGIN)
+        Variable(
+            name=name,
+            value=value,
+            level=Level.USER,
+            expand=not _REFERENCE.search(value),
+            origin=_ORIGIN,
+        )
         for name, value in user_variables(project).items()
     ]
     return variables
