@@ -29,6 +29,8 @@ class FakeRepository:
     changed: Collection[str] | None = None
     changed_by_base: Mapping[str, Collection[str]] = field(default_factory=dict)
     projects: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: Every other project exists and is empty.
+    any_project: bool = False
 
     def files(self) -> Collection[str]:
         return self.paths
@@ -42,9 +44,9 @@ class FakeRepository:
 
     def project_files(self, project: str, ref: str | None) -> Collection[str]:
         key = project if ref is None else f"{project}@{ref}"
-        if key not in self.projects:
+        if key not in self.projects and not self.any_project:
             raise ReadError(f"unknown project {key}")
-        return self.projects[key]
+        return self.projects.get(key, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

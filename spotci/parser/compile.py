@@ -19,7 +19,7 @@ from spotci.parser.config import decode
 from spotci.parser.graph import EDGE_STAGES, check_graph, find_cycle
 from spotci.parser.jobs import decide, needs_in, needs_problems
 from spotci.parser.load import load
-from spotci.parser.model import Compilation, Excluded, Rule
+from spotci.parser.model import Compilation, Excluded
 from spotci.parser.needs import JobIndex
 from spotci.parser.problems import Problems
 from spotci.parser.rules import RuleError, RuleMatch, match_rules
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "compile_config", "compile_pipeline"]
 
-_EMPTY_RULE = Rule()
 _SKIP = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 #: Sources that a commit message with ``[skip ci]`` stops; the others were asked for.
 _SKIPPABLE = ("push", "merge_request_event", "external", "external_pull_request_event")
@@ -120,22 +119,6 @@ def _expand_parallel(draft: _Draft) -> None:
 
 def _check_relations(draft: _Draft) -> None:
     check_graph(draft.config, draft.index, draft.problems)
-
-
-def _warn_of_double_pipelines(draft: _Draft) -> None:
-    if draft.config.workflow.rules is not None:
-        return
-    for name, job in draft.config.jobs.items():
-        last = job.rules[-1] if job.rules else None
-        if last is None or last.when in (None, "never"):
-            continue
-        if replace(last, when=None, span=None) == _EMPTY_RULE:
-            draft.problems.warn(
-                f"jobs:{name} may allow multiple pipelines to run for a single action"
-                " due to `rules:when` clause with no `workflow:rules`",
-                last.span,
-                hint="add workflow:rules that say for which events to create pipelines",
-            )
 
 
 def _evaluate_workflow(draft: _Draft) -> None:
@@ -229,7 +212,6 @@ def _require_jobs(draft: _Draft) -> None:
 _PASSES: tuple[Callable[[_Draft], None], ...] = (
     _expand_parallel,
     _check_relations,
-    _warn_of_double_pipelines,
     _evaluate_workflow,
     _skip_by_commit_message,
     _name_pipeline,

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spotci.errors import GraphError, KeywordError
+from spotci.errors import GraphError
 from spotci.parser.needs import matrix_problems
 from spotci.parser.problems import did_you_mean
 from spotci.pipeline import JobName
@@ -43,7 +43,6 @@ def check_graph(config: Config, index: JobIndex, problems: Problems) -> None:
     checker = _Checker(config, index, problems)
     for job in config.jobs.values():
         checker.check_stage(job)
-        checker.check_subset(job)
     for instance in index.by_name.values():
         checker.check_needs(instance)
         checker.check_dependencies(instance)
@@ -111,20 +110,6 @@ class _Checker:
             hint=listed if guess is None else f"{guess} {listed}",
             kind=GraphError,
         )
-
-    def check_subset(self, job: JobConfig) -> None:
-        """Check that ``dependencies`` only name jobs of ``needs``, as written."""
-        if not job.dependencies or not job.needs:
-            return
-        needed = {need.job for need in job.needs}
-        missing = [name for name in job.dependencies if name not in needed]
-        if missing:
-            self.problems.error(
-                f"jobs:{job.job.name} dependencies the {', '.join(missing)}"
-                " should be part of needs",
-                job.spans.get("dependencies", job.job.span),
-                kind=KeywordError,
-            )
 
     def check_needs(self, instance: Instance) -> None:
         job = instance.config

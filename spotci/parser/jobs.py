@@ -13,7 +13,6 @@ from spotci.pipeline import AllowFailure, Need, When
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from datetime import timedelta
 
     from spotci.context import Context
     from spotci.parser.matrix import Instance
@@ -75,13 +74,17 @@ def decide(
     rule = match.rule if included else None
     written = _written_needs(config, rule)
     when = _when(config, rule)
+    start_in, start_in_text = config.job.start_in, config.job.start_in_text
+    if rule is not None and rule.start_in is not None:
+        start_in, start_in_text = rule.start_in, rule.start_in_text
     rule_variables = () if rule is None else rule.variables
     job = replace(
         config.job,
         name=instance.name,
         parallel=instance.parallel,
         when=when,
-        start_in=_start_in(config, rule),
+        start_in=start_in,
+        start_in_text=start_in_text,
         allow_failure=_allow_failure(config, rule),
         interruptible=config.job.interruptible
         if rule is None or rule.interruptible is None
@@ -146,12 +149,6 @@ def _when(config: JobConfig, rule: Rule | None) -> When:
     if rule is not None and rule.when is not None:
         return rule.when
     return config.when or When.ON_SUCCESS
-
-
-def _start_in(config: JobConfig, rule: Rule | None) -> timedelta | None:
-    if rule is not None and rule.start_in is not None:
-        return rule.start_in
-    return config.job.start_in
 
 
 def _allow_failure(config: JobConfig, rule: Rule | None) -> AllowFailure:
