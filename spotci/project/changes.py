@@ -113,9 +113,10 @@ class ProjectRepository:
         if event.source is PipelineSource.MERGE_REQUEST_EVENT:
             return event.base_sha
         repository = self._project.git
-        if event.branch is None or event.base_sha is None or repository is None:
+        pushed = event.source is PipelineSource.PUSH and event.branch is not None
+        if not pushed or repository is None or not sha:
             return None
-        upstream = repository.upstream(event.branch)
+        upstream = repository.upstream(event.branch or "")
         if upstream is None:
             return event.base_sha
         base = merge_base(self._project, upstream)
