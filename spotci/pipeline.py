@@ -138,7 +138,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossNeed:
-    """``needs:project`` or ``needs:pipeline``: artifacts from another pipeline."""
+    """``needs:project`` or ``needs:pipeline``: artifacts from another pipeline.
+
+    Without a job, the job mirrors the status of the project in ``pipeline``.
+    """
 
     job: str | None
     project: str | None = None
@@ -290,6 +293,8 @@ class Job:
     dependencies: tuple[JobName, ...] | None = None
     when: When = When.ON_SUCCESS
     start_in: timedelta | None = None
+    #: ``start_in`` as written.
+    start_in_text: str | None = None
     allow_failure: AllowFailure = field(default_factory=AllowFailure)
     retry: Retry = field(default_factory=Retry)
     timeout: timedelta | None = None
@@ -305,6 +310,9 @@ class Job:
     trigger: Trigger | None = None
     parallel: Parallel | None = None
     manual_confirmation: str | None = None
+    #: Of ``inputs`` of the job: the defaults by name.
+    inputs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    identity: str | None = None
     id_tokens: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     secrets: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     #: ``pages``: True or its mapping; None where the job publishes nothing.
@@ -319,7 +327,9 @@ class Job:
     @property
     def is_bridge(self) -> bool:
         """Whether the job starts another pipeline instead of a script."""
-        return self.trigger is not None
+        return self.trigger is not None or any(
+            need.job is None for need in self.cross_needs
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.parser.keywords.decoding import plain_mapping
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
     from spotci.errors import ConfigWarning
     from spotci.parser.expression import Expression
+    from spotci.parser.nodes import Mapping as MappingNode
+    from spotci.parser.nodes import Plain
     from spotci.pipeline import CrossNeed, Job, JobName, Pipeline, When
     from spotci.source import Span
     from spotci.variables import Variable
@@ -105,6 +109,8 @@ class Rule:
     exists: Exists | None = None
     when: When | None = None
     start_in: timedelta | None = None
+    #: ``start_in`` as written.
+    start_in_text: str | None = None
     allow_failure: bool | None = None
     variables: tuple[Variable, ...] = ()
     needs: tuple[NeedConfig, ...] | None = None
@@ -181,10 +187,13 @@ class Config:
     variables: tuple[Variable, ...] = ()
     jobs: Mapping[str, JobConfig]
     warnings: tuple[ConfigWarning, ...] = ()
-    #: The merged and resolved mapping without places, for ``spotci show``.
-    resolved: Mapping[str, object] = field(
-        default_factory=lambda: MappingProxyType({}), compare=False, repr=False
-    )
+    #: The merged and resolved tree, hidden jobs included.
+    root: MappingNode | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def resolved(self) -> Mapping[str, Plain]:
+        """The merged and resolved mapping without places, for ``spotci show``."""
+        return {} if self.root is None else plain_mapping(self.root)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
