@@ -1,0 +1,151 @@
+"""A diagram as SVG: columns of stages, boxes of jobs, arrows from left to right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from spotci.report.terminal import cell_width, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from spotci.pipeline import JobName
+    from spotci.report.diagram import Diagram
+
+__all__ = ["draw_svg"]
+
+_WIDEST = 36
+_PER_CHARACTER = 7.3
+_HEIGHT = 30
+_GAP_Y = 10
+_GAP_X = 60
+_MARGIN = 16
+_HEAD = 30
+#: Fill and border by the status of the job; an unknown one has the first.
+_COLOURS = {
+    "": ("#f4f4f6", "#8a8f98"),
+    "success": ("#e3f5e6", "#2f9e44"),
+    "failed": ("#fde4e4", "#e03131"),
+    "warning": ("#fff3d6", "#e8a100"),
+    "canceled": ("#eceef0", "#495057"),
+    "skipped": ("#f8f9fa", "#ced4da"),
+    "manual": ("#e7f0fd", "#4c6ef5"),
+}
+_STYLE = """\
+  <style>
+    text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1d2129 }
+    .stage { font-weight: bold; fill: #5c636e }
+    .group { fill: none; stroke: #dfe2e6; stroke-dasharray: 4 3 }
+    .arrow { fill: none; stroke: #9aa1ab; marker-end: url(#head) }
+  </style>
+  <defs>
+    <marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"
+            markerHeight="7" orient="auto">
+      <path d="M0,0 L8,4 L0,8 z" fill="#9aa1ab"/>
+    </marker>
+  </defs>"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def left(self) -> tuple[float, float]:
+        return self.x, self.y + self.height / 2
+
+    @property
+    def right(self) -> tuple[float, float]:
+        return self.x + self.width, self.y + self.height / 2
+
+
+def draw_svg(diagram: Diagram, statuses: Mapping[JobName, str] | None = None) -> str:
+    """Return the drawing; ``statuses`` colours the jobs of a run that has ended.
+
+    A status is one of GitLab's, or ``warning`` for a failure that is allowed.
+    """
+    jobs, columns = _place(diagram)
+    width = max((box.x + box.width for box in columns), default=0) + _MARGIN
+    height = max((box.y + box.height for box in columns), default=0) + _MARGIN
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    view = f'viewBox="0 0 {width:.0f} {height:.0f}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {view}>',
+        _STYLE,
+        *_stages(diagram, columns),
+        *_arrows(diagram, jobs, columns),
+        *_jobs(diagram, jobs, statuses or {}),
+        "</svg>",
+    ]
+    return "\n".join(lines)
+
+
+def _place(diagram: Diagram) -> tuple[dict[JobName, _Box], list[_Box]]:
+    """Return where each job is, and each stage around its jobs."""
+    jobs: dict[JobName, _Box] = {}
+    columns: list[_Box] = []
+    x = float(_MARGIN)
+    for column in diagram.columns:
+        names = (column.stage, *(job.name for job in column.jobs))
+        characters = min(_WIDEST, max(map(cell_width, names)))
+        width = characters * _PER_CHARACTER + 2 * _GAP_Y
+        y = float(_MARGIN + _HEAD)
+        for job in column.jobs:
+            jobs[job.name] = _Box(x + _GAP_Y, y, width, _HEIGHT)
+            y += _HEIGHT + _GAP_Y
+        columns.append(_Box(x, _MARGIN, width + 2 * _GAP_Y, y - _MARGIN))
+        x += width + 2 * _GAP_Y + _GAP_X
+    return jobs, columns
+
+
+def _stages(diagram: Diagram, columns: list[_Box]) -> Iterator[str]:
+    for column, box in zip(diagram.columns, columns, strict=True):
+        yield (
+            f'  <rect class="group" x="{box.x:.1f}" y="{box.y:.1f}" '
+            f'width="{box.width:.1f}" height="{box.height:.1f}" rx="6"/>'
+        )
+        label = escape(fit(column.stage, _WIDEST))
+        x, y = box.x + _GAP_Y, box.y + 20
+        yield f'  <text class="stage" x="{x:.1f}" y="{y:.1f}">{label}</text>'
+
+
+def _jobs(
+    diagram: Diagram, boxes: Mapping[JobName, _Box], statuses: Mapping[JobName, str]
+) -> Iterator[str]:
+    for job in (job for column in diagram.columns for job in column.jobs):
+        box = boxes[job.name]
+        fill, border = _COLOURS.get(statuses.get(job.name, ""), _COLOURS[""])
+        dashes = ' stroke-dasharray="5 4"' if job.when == "manual" else ""
+        name = quoteattr(job.name)
+        yield f"  <g data-job={name}><title>{escape(job.name)}</title>"
+        yield (
+            f'    <rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
+            f'height="{box.height}" rx="5" fill="{fill}" stroke="{border}"{dashes}/>'
+        )
+        label = escape(fit(job.name, _WIDEST))
+        x, y = box.x + _GAP_Y, box.y + 19
+        yield f'    <text x="{x:.1f}" y="{y:.1f}">{label}</text></g>'
+
+
+def _arrows(
+    diagram: Diagram, jobs: Mapping[JobName, _Box], columns: list[_Box]
+) -> Iterator[str]:
+    for need, job in diagram.needs:
+        yield _arrow(jobs[need].right, jobs[job].left)
+    for index, job in diagram.joins:
+        yield _arrow(columns[index].right, jobs[job].left)
+    for left, right in diagram.steps:
+        yield _arrow(columns[left].right, columns[right].left)
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x1, y1), (x2, y2) = start, end
+    # An arrow inside a column leads out to the right and comes back from the left.
+    bend = max(_GAP_X / 2, abs(x2 - x1) / 2)
+    path = f"M{x1:.1f},{y1:.1f} C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f}"
+    return f'  <path class="arrow" d="{path} {x2:.1f},{y2:.1f}"/>'
