@@ -30,6 +30,7 @@ _COMMANDS = {
     "logs": _Entry("logs", "Print the logs of a run."),
     "runs": _Entry("history", "List the recorded runs.", "runs"),
     "artifacts": _Entry("history", "List the artifacts of a run.", "artifacts"),
+    "report": _Entry("report", "Write the report of a run, and open it."),
     "rerun": _Entry("rerun", "Run jobs of a recorded run again."),
     "up": _Entry("engine", "Start the engine.", "up"),
     "down": _Entry("engine", "Stop the engine.", "down"),

@@ -1,0 +1,96 @@
+"""``spotci report``: a recorded run as a page, or as a JUnit report."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spotci.cli.loading import open_here, record_folder
+from spotci.runs import RunStore, write_atomically
+
+if TYPE_CHECKING:
+    from spotci.pipeline import JobName
+    from spotci.report.state import RunState
+    from spotci.runs import Run
+
+__all__ = ["command", "state_of"]
+
+_TAIL = 16 * 1024
+
+
+@click.command("report")
+@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "junit"]),
+    default="html",
+    show_default=True,
+)
+@click.option(
+    "--output",
+    "target",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it; - is standard output.  [default: the run's record]",
+)
+@click.option("--no-open", is_flag=True, help="Do not open the page in a browser.")
+def command(
+    *, selector: str | None, form: str, target: Path | None, no_open: bool
+) -> int:
+    """Write the report of a run, and open the page in a browser.
+
+    \b
+    spotci report
+    spotci report --no-open --output report.html
+    spotci report --format junit --output -
+    """  # noqa: D301 - click reads the \b
+    run = RunStore(record_folder(open_here())).find(selector)
+    text = _junit(run) if form == "junit" else _html(run)
+    if target == Path("-"):
+        sys.stdout.write(text)
+        return 0
+    name = "junit.xml" if form == "junit" else "report.html"
+    path = target or run.folder / name
+    write_atomically(path, text.encode("utf-8", "replace"))
+    print(path)
+    if form == "html" and target is None and not no_open:
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def state_of(run: Run) -> RunState:
+    """Return the state that the events of a recorded run lead to, with its tails."""
+    from spotci.report.state import RunState  # noqa: PLC0415 - as used
+
+    state = RunState()
+    for event in run.events():
+        state.handle(event)
+    for name, job in state.jobs.items():
+        job.tail.extend(_tail(run, name))
+    return state
+
+
+def _tail(run: Run, name: JobName) -> list[str]:
+    try:
+        with run.log(name).open("rb") as log:
+            log.seek(max(0, log.seek(0, 2) - _TAIL))
+            return log.read().decode("utf-8", "replace").splitlines()
+    except (FileNotFoundError, KeyError):
+        return []
+
+
+def _html(run: Run) -> str:
+    from spotci.report.html import render_html  # noqa: PLC0415 - as used
+
+    return render_html(state_of(run), run.log)
+
+
+def _junit(run: Run) -> str:
+    from spotci.report.junit import render_junit  # noqa: PLC0415 - as used
+
+    return render_junit(state_of(run))
