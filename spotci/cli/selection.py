@@ -89,7 +89,8 @@ def select(
     wanted: set[JobName] = set()
     if request.needs:
         wanted = _close(candidates, jobs)
-    kept = _in_order(candidates, jobs)
+    prune = _prune if request.needs else _part
+    kept = {job.name: prune(job, jobs) for job in _in_order(candidates, jobs)}
     explicit = {job.name for job in named if request.names}
     return Selection(
         pipeline=replace(pipeline, jobs=MappingProxyType(kept)),
@@ -198,18 +199,32 @@ def _needed(
     ], False
 
 
-def _in_order(
-    candidates: _Candidates, jobs: Mapping[JobName, Job]
-) -> dict[JobName, Job]:
-    """Return the jobs, in the pipeline's order, with needs among themselves alone."""
+def _in_order(candidates: _Candidates, jobs: Mapping[JobName, Job]) -> list[Job]:
+    """Return the jobs in the pipeline's order, the excluded ones in their stages."""
     stages = {stage: index for index, stage in enumerate(candidates.pipeline.stages)}
     chosen = [job for job in candidates if job.name in jobs]
     if any(job.name in candidates.excluded for job in chosen):
         chosen.sort(key=lambda job: stages[job.stage])
-    return {job.name: _prune(job, jobs) for job in chosen}
+    return chosen
+
+
+def _part(job: Job, jobs: Mapping[JobName, Job]) -> Job:
+    """Return a job that runs without what it needs.
+
+    Where none of its needs runs it becomes a job of its stage, whose artifacts come
+    from the same jobs as before: those of an earlier run.
+    """
+    if job.needs is None or any(need.job in jobs for need in job.needs):
+        dependencies = job.dependencies
+        return replace(_prune(job, jobs), dependencies=dependencies)
+    sources = tuple(need.job for need in job.needs if need.artifacts)
+    if job.dependencies is not None:
+        sources = tuple(name for name in sources if name in job.dependencies)
+    return replace(_prune(job, jobs), needs=None, dependencies=sources)
 
 
 def _prune(job: Job, jobs: Mapping[JobName, Job]) -> Job:
+    """Return a job that needs only jobs that run, and that may run."""
     needs, dependencies = job.needs, job.dependencies
     if needs is not None:
         needs = tuple(need for need in needs if need.job in jobs)
