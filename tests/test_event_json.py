@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from spotci.event_json import decode_event, encode_event
-from spotci.events import JobLog, Notice
+from spotci.event_json import _NAMES, decode_event, encode_event
+from spotci.events import (
+    FailureReason,
+    JobLog,
+    JobResult,
+    JobStatus,
+    Notice,
+    PlannedJob,
+    TestCounts,
+)
 from spotci.pipeline import JobName
 from tests.report.run_events import RESULTS, failed_run
 
@@ -58,3 +69,20 @@ def test_results_keep_their_types() -> None:
     assert decode_event(encode_event(finished)).results == {  # type: ignore[union-attr]
         result.job: result for result in RESULTS
     }
+
+
+def test_the_documentation_names_every_event_and_key() -> None:
+    text = (Path(__file__).parent.parent / "docs/reference/events.md").read_text()
+    rows = {
+        match[1]: set(re.findall(r"`(\w+)`", match[2]))
+        for match in re.finditer(r"^\| `(\w+)` \| ([^|]*) \|", text, re.MULTILINE)
+    }
+
+    for type_, name in _NAMES.items():
+        keys = {item.name for item in fields(type_)} - {"at"}
+        assert keys <= rows[name] | {"output", "info"}, name
+    for type_ in (PlannedJob, JobResult, TestCounts):
+        for item in fields(type_):
+            assert f"`{item.name}`" in text, (type_, item.name)
+    for word in (*JobStatus, *FailureReason):
+        assert f"`{word}`" in text
