@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from spotci.errors import GraphError
 from spotci.parser.needs import matrix_problems
+from spotci.parser.nodes import Mapping as MappingNode
 from spotci.parser.problems import did_you_mean
 from spotci.pipeline import JobName
 
@@ -106,10 +107,17 @@ class _Checker:
         self.problems.error(
             f"{job.job.name} job: chosen stage `{stage}` does not exist;"
             f" available stages are {', '.join(stages)}",
-            job.spans.get("stage", job.job.span),
+            self._value_span(job, "stage"),
             hint=listed if guess is None else f"{guess} {listed}",
             kind=GraphError,
         )
+
+    def _value_span(self, job: JobConfig, key: str) -> Span | None:
+        """Return the place of a value, or of its key where the value is inherited."""
+        root = self.config.root
+        node = None if root is None else root.get(job.job.base_name)
+        value = node.get(key) if isinstance(node, MappingNode) else None
+        return job.spans.get(key, job.job.span) if value is None else value.span
 
     def check_needs(self, instance: Instance) -> None:
         job = instance.config

@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.corpus import CASES, Case, read_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from _pytest.terminal import TerminalReporter
 
@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     params = getattr(getattr(item, "callspec", None), "params", {})
     case = params.get("case")

@@ -132,7 +132,7 @@ def _variables(items: Sequence[Mapping[str, Any]]) -> list[Variable]:
 
 def _expand(value: str, variables: Sequence[Mapping[str, Any]], **options: bool) -> str:
     options.setdefault("keep_undefined", False)
-    return expand(value, effective(_variables(variables)), **options)  # type: ignore[arg-type]
+    return expand(value, effective(_variables(variables)), **options)
 
 
 def _expand_all(
@@ -145,7 +145,7 @@ def _expand_all(
         | ({} if item.expand else {"raw": True})
         | ({"file": True} if item.file else {})
         | ({"masked": True} if item.masked else {})
-        for item in expand_all(_variables(variables), **options)  # type: ignore[arg-type]
+        for item in expand_all(_variables(variables), **options)
     ]
 
 

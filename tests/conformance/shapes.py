@@ -80,7 +80,7 @@ def _container(value: Image | Service) -> dict[str, Any]:
     aliases = shape.pop("aliases", [])
     if aliases:
         shape["alias"] = " ".join(aliases)
-    if "variables" in shape and not isinstance(value, type):
+    if "variables" in shape:
         items = getattr(value, "variables", ())
         shape["variables"] = {item.name: item.value for item in items}
     return shape
