@@ -90,8 +90,9 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
     else:
         if project.git is None:
             raise UsageError(f"--source {source} needs a git repository")
-        root = scratch / "source"
-        listing = _check_out(project, source, root)
+        base = scratch / "source"
+        root = base / project.root.relative_to(project.git.toplevel)
+        listing = _check_out(project, source, base)
     entries = tuple(_entries(root, (*listing.tracked, *listing.untracked)))
     git_directories = None
     if project.git is not None and project.root == project.git.toplevel:
@@ -145,7 +146,7 @@ def _list_repository(
 
 
 def _staged(output: bytes) -> tuple[list[str], list[str]]:
-    # "<mode> <id> <stage>\t<path>"; a path in conflict comes up to three times.
+    # "<mode> …\t<path>"; a path in conflict comes up to three times.
     files: dict[str, None] = {}
     submodules = []
     for record in _names(output):
@@ -161,8 +162,8 @@ def _committed(project: Project) -> list[str]:
     if not project.sha:
         return []
     # Run from the root, the paths are relative to it and those above it left out.
-    output = project.git_output("ls-tree", "-r", "-z", "--name-only", "HEAD")
-    return list(filter(_wanted, _names(output)))
+    files, _ = _staged(project.git_output("ls-tree", "-r", "-z", "HEAD"))
+    return files
 
 
 def _check_out(project: Project, source: SourceKind, destination: Path) -> Listing:
@@ -175,7 +176,10 @@ def _check_out(project: Project, source: SourceKind, destination: Path) -> Listi
         project.git_output("read-tree", "HEAD", extra={"GIT_INDEX_FILE": str(index)})
     elif not _copy_index(project, index):
         return Listing(tracked=())
-    return _check_out_index(project.root, project.environ, index, destination)
+    inside = project.root.relative_to(project.git.toplevel if project.git else "")
+    return _check_out_index(
+        project.root, project.environ, index, destination, inside=inside
+    )
 
 
 def _copy_index(project: Project, index: Path) -> bool:
@@ -187,8 +191,15 @@ def _copy_index(project: Project, index: Path) -> bool:
 
 
 def _check_out_index(
-    root: Path, environ: Mapping[str, str], index: Path, destination: Path
+    root: Path,
+    environ: Mapping[str, str],
+    index: Path,
+    destination: Path,
+    *,
+    inside: Path,
 ) -> Listing:
+    # Git puts a file at its path from the top of its repository; ``inside`` is that
+    # of the root.
     extra = {"GIT_INDEX_FILE": str(index)}
     output = git_output(root, environ, *_TRACKED, extra=extra)
     tracked, submodules = _staged(output)
@@ -212,7 +223,11 @@ def _check_out_index(
             root / submodule, environ, "read-tree", commits[submodule], extra=inner
         )
         listing = _check_out_index(
-            root / submodule, environ, inner_index, destination / submodule
+            root / submodule,
+            environ,
+            inner_index,
+            destination / inside / submodule,
+            inside=Path(),
         )
         tracked += [f"{submodule}/{path}" for path in listing.tracked]
     return Listing(tracked=tuple(tracked))
