@@ -44,8 +44,5 @@ def command(chosen: Chosen, *, expression: str, name: str | None) -> int:
 
 
 def _variables(loaded: Loaded, name: str | None) -> dict[str, str]:
-    if name is None:
-        given = (*loaded.pipeline.variables, *loaded.context.variables)
-    else:
-        given = loaded.job(name).variables
+    given = loaded.variables if name is None else loaded.job(name).variables
     return {variable.name: variable.value for variable in effective(given).values()}

@@ -43,6 +43,8 @@ class Explanation:
     included: bool
     reason: str
     trace: tuple[RuleTrace, ...]
+    #: Of ``workflow:rules``, which decide about the whole pipeline.
+    workflow: tuple[RuleTrace, ...]
     variables: Mapping[str, Variable]
     overridden: Mapping[str, tuple[Variable, ...]]
     keys: Mapping[str, Span]
@@ -93,6 +95,7 @@ def explain(loaded: Loaded, name: str) -> Explanation:
         included=included,
         reason=reason,
         trace=trace,
+        workflow=compilation.workflow_trace,
         variables=winning,
         overridden=_overridden(job.variables, winning),
         keys=compilation.config.jobs[job.base_name].spans,
@@ -122,6 +125,7 @@ def _document(loaded: Loaded, name: str) -> dict[str, Any]:
         "included": found.included,
         "reason": found.reason,
         "rules": [_trace_shape(trace) for trace in found.trace],
+        "workflow_rules": [_trace_shape(trace) for trace in found.workflow],
         "variables": [
             {
                 **_variable_shape(variable),
@@ -162,15 +166,16 @@ def _text(found: Explanation, paint: Paint) -> str:
     place = f"  ({found.job.span})" if found.job.span else ""
     parts = [
         f"{paint('bold', found.job.name)} is {verdict}: {found.reason}{place}",
-        _rules_text(found.trace, paint),
+        _rules_text("workflow:rules", found.workflow, paint),
+        _rules_text("rules", found.trace, paint),
         _variables_text(found, paint),
         _keys_text(found, paint),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _rules_text(traces: Sequence[RuleTrace], paint: Paint) -> str:
-    lines = [paint("bold", "rules")] if traces else []
+def _rules_text(title: str, traces: Sequence[RuleTrace], paint: Paint) -> str:
+    lines = [paint("bold", title)] if traces else []
     for trace in traces:
         verdict = (
             paint("green", "matches")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spotci.parser.model import Compilation
     from spotci.pipeline import Job, JobName
     from spotci.project import Project
+    from spotci.variables import Variable
 
 __all__ = [
     "Loaded",
@@ -58,6 +59,15 @@ class Loaded:
             stages=self.compilation.config.stages,
             jobs={},
         )
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables that every job has: those of the context and of the root."""
+        config = self.compilation.config
+        matched = next((t for t in self.compilation.workflow_trace if t.matched), None)
+        rules = config.workflow.rules or ()
+        workflow = () if matched is None else rules[matched.index].variables
+        return (*config.variables, *workflow, *self.context.variables)
 
     @property
     def jobs(self) -> Mapping[JobName, Job]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotci.events import JobStatus, PipelineFinished
@@ -129,6 +131,13 @@ def _command(options: Sequence[str], job: str) -> str:
     return shlex.join(["spotci", "run", *name, *options])
 
 
+def _short(path: str) -> str:
+    """Return a path as the user would write it here."""
+    with suppress(ValueError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
+
+
 def _verdict(state: RunState, paint: Paint) -> str:
     end = state.finished
     if end is None:
@@ -145,5 +154,5 @@ def _verdict(state: RunState, paint: Paint) -> str:
         text += f", coverage {end.coverage:.1f} %"
     lines = [paint(f"bold {status_style(end.status, warning=warning)}", text)]
     if state.started is not None and state.started.record:
-        lines.append(paint("dim", f"  record: {state.started.record}"))
+        lines.append(paint("dim", f"  record: {_short(state.started.record)}"))
     return "\n".join(lines)
