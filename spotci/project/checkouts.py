@@ -50,7 +50,11 @@ class Checkout:
                 return None
             with file.open("rb") as content:
                 return content.read(MAX_BYTES + 1)
-        except (OSError, ValueError):  # ValueError: a NUL in the path
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # a NUL in the path; a loop of links
             return None
 
     def read_at(self, commit: str, path: str) -> bytes | None:

@@ -17,6 +17,7 @@ In the order of precedence, the weakest first:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def _own_file(project: Project, name: str, key: str | None = None) -> Path:
     path = project.root / name
     origin = project.settings.origins.get(key or "", REPOSITORY_FILE)
     trusted = not origin.startswith((REPOSITORY_FILE, _OPTIONS_FILE))
-    if trusted or path.resolve().is_relative_to(project.root):
+    if trusted or Path(os.path.realpath(path)).is_relative_to(project.root):
         return path
     raise UsageError(
         f'"{name}" leads out of the repository',

@@ -44,7 +44,7 @@ _TEMPLATE_FOLDER = "lib/gitlab/ci/templates"
 _COMPONENT = re.compile(
     r"(?P<host>[^/@]+)/(?P<project>[^@]+)/(?P<name>[^/@]+)@(?P<version>[^@]+)"
 )
-_SECRET_PART = re.compile(r"(?<=//)[^/@]*@|(?<=token=)[^&#]+")
+_SECRET_PART = re.compile(r"(?<=//)[^/@]*(?=@)|(?<=token=)[^&#]+")
 
 
 class OutsideReader:

@@ -95,6 +95,8 @@ def duration(value: object) -> timedelta:
         return timedelta(seconds=value)
     if not isinstance(value, str):
         raise WrongValueError(message)
+    if value.isdecimal():
+        return timedelta(seconds=int(value))
     # Needed by few settings, and not when all are defaults.
     from spotci.durations import parse_duration  # noqa: PLC0415 - start-up time
 
