@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spotci.cli.earlier import earlier_jobs
+from spotci.cli.loading import load
+from spotci.cli.options import Chosen
+from spotci.cli.selection import Request, select
+from spotci.events import (
+    ArtifactsSaved,
+    JobFinished,
+    JobResult,
+    JobStatus,
+    PipelineFinished,
+    PipelineStarted,
+    PlannedJob,
+)
+from spotci.executor.plan import EarlierJob
+from spotci.pipeline import JobName
+from spotci.report.record import Recorder
+from spotci.runs import RunStore
+from spotci.variables import Level, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.command_line import CommandLine
+
+PIPELINE = dedent("""\
+    build:
+      stage: build
+      script: x
+      artifacts: {paths: [out], reports: {dotenv: build.env}}
+    docs: {stage: build, script: x}
+    test: {stage: test, script: x}
+    ship: {stage: deploy, script: x, needs: [build]}
+    """)
+BUILD = JobName("build")
+
+
+def record(folder: Path, *, status: JobStatus = JobStatus.SUCCESS) -> Path:
+    """Record a run whose build left artifacts; return their folder."""
+    recorder = Recorder(RunStore(folder / ".spotci").create())
+    artifacts = recorder.run.folder / "artifacts" / "build"
+    artifacts.mkdir()
+    (artifacts / "build.env").write_text("VERSION=1.2\n")
+    plan = PlannedJob(name=BUILD, stage="build", when="on_success")
+    for event in (
+        PipelineStarted(
+            at=0, run="r", name=None, source="push", ref="main", sha="",
+            stages=("build",), jobs=(plan,),
+        ),
+        ArtifactsSaved(
+            at=0, job=BUILD, path=str(artifacts.relative_to(folder)), files=1, bytes=9
+        ),
+        JobFinished(at=0, result=JobResult(job=BUILD, status=status)),
+        PipelineFinished(at=0, status=status),
+    ):  # fmt: skip
+        recorder.handle(event)
+    recorder.close()
+    return artifacts
+
+
+def earlier(name: str) -> dict[JobName, EarlierJob]:
+    loaded = load(Chosen())
+    request = Request(names=(name,), needs=False)
+    return earlier_jobs(loaded, select(loaded.pipeline, {}, request))
+
+
+@pytest.mark.parametrize("name", ["ship", "test"])
+def test_artifacts_and_variables_of_the_last_run_that_passed(
+    project: Callable[..., CommandLine], name: str
+) -> None:
+    line = project({".gitlab-ci.yml": PIPELINE})
+    record(line.folder)
+    newest = record(line.folder)
+    record(line.folder, status=JobStatus.FAILED)
+
+    assert earlier(name) == {
+        BUILD: EarlierJob(
+            artifacts=newest,
+            variables=(
+                Variable(
+                    name="VERSION",
+                    value="1.2",
+                    level=Level.DOTENV,
+                    expand=False,
+                    origin="dotenv of build",
+                ),
+            ),
+        )
+    }
+
+
+def test_a_job_that_needs_nothing_gets_nothing(
+    project: Callable[..., CommandLine],
+) -> None:
+    line = project({".gitlab-ci.yml": PIPELINE})
+    record(line.folder)
+
+    assert earlier("build") == {}
+
+
+def test_artifacts_that_are_gone_are_not_found(
+    project: Callable[..., CommandLine],
+) -> None:
+    line = project({".gitlab-ci.yml": PIPELINE})
+    artifacts = record(line.folder)
+    (artifacts / "build.env").unlink()
+    artifacts.rmdir()
+
+    assert earlier("ship") == {}
