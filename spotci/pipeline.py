@@ -266,6 +266,12 @@ class Parallel:
     matrix: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+#: Defaults that all jobs share: a job has many fields, and a pipeline many jobs.
+_NOT_ALLOWED_TO_FAIL = AllowFailure()
+_NO_RETRY = Retry()
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One job, fully resolved: nothing in it is left to look up in the YAML.
@@ -295,8 +301,8 @@ class Job:
     start_in: timedelta | None = None
     #: ``start_in`` as written.
     start_in_text: str | None = None
-    allow_failure: AllowFailure = field(default_factory=AllowFailure)
-    retry: Retry = field(default_factory=Retry)
+    allow_failure: AllowFailure = _NOT_ALLOWED_TO_FAIL
+    retry: Retry = _NO_RETRY
     timeout: timedelta | None = None
     interruptible: bool | None = None
     resource_group: str | None = None
@@ -311,10 +317,10 @@ class Job:
     parallel: Parallel | None = None
     manual_confirmation: str | None = None
     #: Of ``inputs`` of the job: the defaults by name.
-    inputs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    inputs: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     identity: str | None = None
-    id_tokens: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    secrets: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    id_tokens: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    secrets: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     #: ``pages``: True or its mapping; None where the job publishes nothing.
     pages: bool | Mapping[str, Any] | None = None
     extends: tuple[str, ...] = ()

@@ -37,18 +37,25 @@ if TYPE_CHECKING:
 
 __all__ = ["REPORTS", "decode_artifacts"]
 
-_KEYS = (
-    *("name", "untracked", "paths", "reports", "when", "expire_in", "expose_as"),
-    *("exclude", "public", "access"),
+_KEYS = frozenset(
+    {
+        *("name", "untracked", "paths", "reports", "when", "expire_in", "expose_as"),
+        *("exclude", "public", "access"),
+    }
 )
 #: Every kind of report that GitLab knows.
-REPORTS = (
-    *("junit", "codequality", "sast", "secret_detection", "dependency_scanning"),
-    *("container_scanning", "dast", "performance", "browser_performance"),
-    *("load_performance", "license_scanning", "metrics", "lsif", "dotenv"),
-    *("terraform", "accessibility", "coverage_fuzzing", "api_fuzzing"),
-    *("cluster_image_scanning", "requirements", "requirements_v2"),
-    *("coverage_report", "cyclonedx", "annotations", "repository_xray", "sarif"),
+REPORTS = frozenset(
+    {
+        *("junit", "codequality", "sast", "secret_detection", "dependency_scanning"),
+        *("container_scanning", "dast", "performance", "browser_performance"),
+        *("load_performance", "license_scanning", "metrics", "lsif", "dotenv"),
+        *("terraform", "accessibility", "coverage_fuzzing", "api_fuzzing"),
+        *("cluster_image_scanning", "requirements", "requirements_v2"),
+        *("coverage_report", "cyclonedx", "annotations", "repository_xray", "sarif"),
+    }
+)
+_REPORT_HINTS = MappingProxyType(
+    {kind: f"write it under reports: reports:{kind}" for kind in sorted(REPORTS)}
 )
 _COVERAGE_FORMATS = ("cobertura", "jacoco")
 _EXPOSE_AS = re.compile(r"\w[-\w ]*", re.ASCII)
@@ -65,7 +72,7 @@ def decode_artifacts(node: Node, place: str, problems: Problems) -> Artifacts | 
         _KEYS,
         place,
         problems,
-        hints={kind: f"reports:{kind} is the place of a report" for kind in REPORTS},
+        hints=_REPORT_HINTS,
     )
     together(mapping, ("access", "public"), place, problems)
     reports, coverage_format = _reports(mapping, place, problems)
@@ -176,7 +183,7 @@ def _coverage(
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return None, None
-    unknown_keys(mapping, ("coverage_format", "path"), place, problems)
+    unknown_keys(mapping, {"coverage_format", "path"}, place, problems)
     entry = mapping.entries.get("coverage_format")
     chosen = entry.value if entry is not None else None
     coverage_format = chosen.value if isinstance(chosen, Scalar) else None

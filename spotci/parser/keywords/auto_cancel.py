@@ -47,7 +47,7 @@ def decode_auto_cancel(node: Node, place: str, problems: Problems) -> AutoCancel
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return AutoCancel()
-    unknown_keys(mapping, ("on_new_commit", "on_job_failure"), place, problems)
+    unknown_keys(mapping, {"on_new_commit", "on_job_failure"}, place, problems)
     on_new_commit = given(mapping, "on_new_commit")
     on_job_failure = given(mapping, "on_job_failure")
     return AutoCancel(

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_caches"]
 
-_KEYS = ("key", "untracked", "paths", "when", "policy", "unprotect", "fallback_keys")
+_KEYS = frozenset(
+    {"key", "untracked", "paths", "when", "policy", "unprotect", "fallback_keys"}
+)
 _CACHES_LIMIT = 4
 _FILES_LIMIT = 10
 _FALLBACK_KEYS_LIMIT = 5
@@ -130,7 +132,7 @@ def _key(node: Node, place: str, problems: Problems) -> CacheKey | None:
             hint=f'quote it: "{node.value}"' if isinstance(node, Scalar) else None,
         )
         return None
-    unknown_keys(node, ("files", "files_commits", "prefix"), place, problems)
+    unknown_keys(node, {"files", "files_commits", "prefix"}, place, problems)
     if ("files" in node.entries) == ("files_commits" in node.entries):
         problems.error(
             f"{place} config must use exactly one of these keys: files, files_commits",

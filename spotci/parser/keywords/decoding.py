@@ -18,6 +18,7 @@ from spotci.parser.problems import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from collections.abc import Mapping as MappingType
+    from collections.abc import Set as AbstractSet
 
     from spotci.parser.nodes import Entry, Node, Plain
     from spotci.parser.problems import Problems
@@ -85,10 +86,10 @@ def attribute(
     Messages then begin with ``jobs:build:artifacts expire in``. None is a key that is
     absent or null, or a wrong value.
     """
-    node = given(mapping, key)
-    if node is None:
+    entry = mapping.entries.get(key)
+    if entry is None or is_null(entry.value):
         return None
-    return decode(node, f"{place} {key.replace('_', ' ')}", problems)
+    return decode(entry.value, f"{place} {key.replace('_', ' ')}", problems)
 
 
 def nested(
@@ -102,8 +103,10 @@ def nested(
 
     ``decode`` gets the place of the value, such as ``jobs:build:cache``.
     """
-    node = given(mapping, key)
-    return None if node is None else decode(node, f"{place}:{key}", problems)
+    entry = mapping.entries.get(key)
+    if entry is None or is_null(entry.value):
+        return None
+    return decode(entry.value, f"{place}:{key}", problems)
 
 
 def is_blank(node: Node) -> bool:
@@ -352,20 +355,19 @@ def seconds_of(text: str) -> timedelta:
 
 def unknown_keys(
     mapping: Mapping,
-    allowed: Collection[str],
+    allowed: AbstractSet[str],
     place: str,
     problems: Problems,
     *,
-    complaint: str = "contains unknown keys",
     hints: MappingType[str, str] | None = None,
 ) -> None:
     """Record the keys that a mapping must not have, with the words that were meant.
 
     ``hints`` says more about keys that users are known to try here.
     """
-    unknown = [entry for key, entry in mapping.entries.items() if key not in allowed]
-    if not unknown:
+    if mapping.entries.keys() <= allowed:
         return
+    unknown = [entry for key, entry in mapping.entries.items() if key not in allowed]
     advice = [_advice(entry, allowed, hints or {}) for entry in unknown]
     first = unknown[0].span
     if len(unknown) == 1:
@@ -377,7 +379,7 @@ def unknown_keys(
             for entry, text in zip(unknown, advice, strict=True)
         )
     names = ", ".join(ruby_text(entry.key) for entry in unknown)
-    problems.error(f"{place} config {complaint}: {names}", first, hint=hint)
+    problems.error(f"{place} config contains unknown keys: {names}", first, hint=hint)
 
 
 def required_keys(
@@ -395,14 +397,14 @@ def required_keys(
 def together(
     mapping: Mapping, keys: Collection[str], place: str, problems: Problems
 ) -> None:
-    """Record that keys which exclude each other are all there."""
+    """Record that two keys which exclude each other are both there."""
+    if not all(key in mapping.entries for key in keys):
+        return
     present = [entry for key, entry in mapping.entries.items() if key in keys]
-    if len(present) > 1:
-        names = ", ".join(str(entry.key) for entry in present)
-        problems.error(
-            f"{place} config these keys cannot be used together: {names}",
-            present[1].span,
-        )
+    names = ", ".join(str(entry.key) for entry in present)
+    problems.error(
+        f"{place} config these keys cannot be used together: {names}", present[1].span
+    )
 
 
 def key_text(entry: Entry, subject: str, problems: Problems) -> str | None:
@@ -467,10 +469,10 @@ def plain_mapping(node: Mapping) -> dict[str, Plain]:
 
 
 def _advice(
-    entry: Entry, allowed: Collection[str], hints: MappingType[str, str]
+    entry: Entry, allowed: AbstractSet[str], hints: MappingType[str, str]
 ) -> str | None:
     name = ruby_text(entry.key)
-    return hints.get(name) or did_you_mean(name, allowed)
+    return hints.get(name) or did_you_mean(name, sorted(allowed))
 
 
 def _quoting(node: Node) -> str | None:

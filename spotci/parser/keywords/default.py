@@ -122,7 +122,7 @@ def decode_defaults(
     if mapping is not None:
         unknown_keys(
             mapping,
-            tuple(INHERITABLE),
+            INHERITABLE.keys(),
             "default",
             problems,
             hints={
@@ -152,7 +152,7 @@ def decode_inherit(node: Node, place: str, problems: Problems) -> Inherit:
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return Inherit()
-    unknown_keys(mapping, ("default", "variables"), place, problems)
+    unknown_keys(mapping, {"default", "variables"}, place, problems)
     default = _names(mapping, "default", place, problems)
     if isinstance(default, frozenset) and not default <= INHERITABLE.keys():
         problems.error(

@@ -34,13 +34,17 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_environment"]
 
-_KEYS = (
-    *("name", "url", "action", "on_stop", "auto_stop_in"),
-    *("kubernetes", "deployment_tier"),
+_KEYS = frozenset(
+    {
+        *("name", "url", "action", "on_stop", "auto_stop_in"),
+        *("kubernetes", "deployment_tier"),
+    }
 )
-_KUBERNETES_KEYS = (
-    *("namespace", "agent", "flux_resource_path"),
-    *("managed_resources", "dashboard"),
+_KUBERNETES_KEYS = frozenset(
+    {
+        *("namespace", "agent", "flux_resource_path"),
+        *("managed_resources", "dashboard"),
+    }
 )
 _TIERS = ("production", "staging", "testing", "development", "other")
 _NAME = re.compile(r"[a-zA-Z0-9_${}. -](?:[a-zA-Z0-9_/${}. -]*[a-zA-Z0-9_${}. -])?")
@@ -152,7 +156,7 @@ def _kubernetes(
     managed = nested(value, "managed_resources", hash_of, place, problems)
     dashboard = nested(value, "dashboard", hash_of, place, problems)
     if managed is not None:
-        unknown_keys(managed, ("enabled",), f"{place}:managed_resources", problems)
+        unknown_keys(managed, {"enabled"}, f"{place}:managed_resources", problems)
     if dashboard is not None:
         _dashboard(dashboard, f"{place}:dashboard", problems)
     _depends(value, managed, dashboard, place, problems)
@@ -160,7 +164,7 @@ def _kubernetes(
 
 
 def _dashboard(node: Mapping, place: str, problems: Problems) -> None:
-    unknown_keys(node, ("namespace", "flux_resource_path"), place, problems)
+    unknown_keys(node, {"namespace", "flux_resource_path"}, place, problems)
     attribute(node, "flux_resource_path", string, place, problems)
     if node.entries and given(node, "namespace") is None:
         problems.error(f"{place} namespace can't be blank", node.span)

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_image", "decode_services"]
 
-_IMAGE_KEYS = ("name", "entrypoint", "pull_policy", "docker", "kubernetes")
-_SERVICE_KEYS = (*_IMAGE_KEYS, "alias", "command", "variables")
+# "ports" has a message of its own.
+_IMAGE_KEYS = frozenset(
+    {"name", "entrypoint", "pull_policy", "docker", "kubernetes", "ports"}
+)
+_SERVICE_KEYS = _IMAGE_KEYS | {"alias", "command", "variables"}
 _PULL_POLICIES = ("always", "never", "if-not-present")
 _ALIAS_SEPARATOR = re.compile(r"[\s,]+")
 _LENGTHS = MappingProxyType({"platform": 64, "user": 255})
@@ -104,7 +107,7 @@ def _service(node: Node, place: str, problems: Problems) -> Service | None:
 
 
 def _container(
-    node: Node, place: str, problems: Problems, keys: tuple[str, ...]
+    node: Node, place: str, problems: Problems, keys: frozenset[str]
 ) -> _Container | None:
     if isinstance(node, Scalar) and isinstance(node.value, str):
         if node.value.strip():
@@ -122,7 +125,7 @@ def _container(
         return None
     unknown_keys(
         node,
-        (*keys, "ports"),
+        keys,
         place,
         problems,
         hints={"user": "write it under docker:", "platform": "write it under docker:"},

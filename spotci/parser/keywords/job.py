@@ -216,8 +216,9 @@ def _check_keys(node: Mapping, kind: Kind, place: str, problems: Problems) -> No
         unknown_keys(node, _JOB_KEYS, place, problems)
     else:
         unknown_keys(node, _BRIDGE_KEYS, place, problems, hints=_BRIDGE_HINTS)
-    for keys in _EXCLUSIVE:
-        together(node, keys, place, problems)
+    if "run" in node.entries or "trigger" in node.entries:
+        for keys in _EXCLUSIVE:
+            together(node, keys, place, problems)
     if given(node, "rules") is None:
         return
     present = [key for key in _NOT_WITH_RULES if given(node, key) is not None]
@@ -244,11 +245,13 @@ def _shared_values(
         "manual_confirmation": confirmation,
         "extends": attribute(node, "extends", strings_or_string, place, problems) or (),
     }
-    keys = INHERITABLE if kind is Kind.JOB else ("interruptible",)
-    for key in keys:
-        value = nested(node, key, INHERITABLE[key], place, problems)
+    for key in node.entries:
+        if key not in INHERITABLE or (kind is Kind.BRIDGE and key != "interruptible"):
+            continue
+        name = str(key)
+        value = nested(node, name, INHERITABLE[name], place, problems)
         if value is not None:
-            values[key] = value
+            values[name] = value
     return values
 
 

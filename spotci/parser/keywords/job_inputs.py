@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_job_inputs"]
 
-_KEYS = ("default", "description", "options", "regex", "type")
+_KEYS = frozenset({"default", "description", "options", "regex", "type"})
 _LIMIT = 50
 
 

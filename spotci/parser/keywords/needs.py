@@ -68,11 +68,11 @@ def decode_needs(
     jobs: list[NeedConfig] = []
     cross: list[CrossNeed] = []
     upstream: list[str] = []
-    kinds: dict[_Kind, None] = {}
+    kinds: list[_Kind] = []
     for item in items:
         kind, need = _need(item, f"{place}:need", problems)
-        if kind is not None:
-            kinds[kind] = None
+        if kind is not None and kind not in kinds:
+            kinds.append(kind)
         if isinstance(need, NeedConfig):
             jobs.append(need)
         elif isinstance(need, CrossNeed):
@@ -146,7 +146,7 @@ def _need(
     if "job" in keys:
         return _Kind.CROSS_DEPENDENCY, _project(node, place, problems)
     if "pipeline" in keys:
-        unknown_keys(node, ("pipeline",), place, problems)
+        unknown_keys(node, {"pipeline"}, place, problems)
         return _Kind.BRIDGE, one_string(node, "pipeline", place, problems)
     problems.error(
         f"{place} has an unsupported type",
@@ -157,7 +157,7 @@ def _need(
 
 
 def _job(node: Mapping, place: str, problems: Problems) -> NeedConfig | None:
-    unknown_keys(node, ("job", "artifacts", "optional", "parallel"), place, problems)
+    unknown_keys(node, {"job", "artifacts", "optional", "parallel"}, place, problems)
     job = one_string(node, "job", place, problems)
     artifacts = _switch(node, "artifacts", place, problems, default=True)
     optional = _switch(node, "optional", place, problems, default=False)
@@ -177,7 +177,7 @@ def _job(node: Mapping, place: str, problems: Problems) -> NeedConfig | None:
 
 
 def _pipeline(node: Mapping, place: str, problems: Problems) -> CrossNeed | None:
-    unknown_keys(node, ("pipeline", "job", "artifacts"), place, problems)
+    unknown_keys(node, {"pipeline", "job", "artifacts"}, place, problems)
     pipeline = one_string(node, "pipeline", place, problems)
     job = one_string(node, "job", place, problems)
     artifacts = _switch(node, "artifacts", place, problems, default=True)
@@ -187,7 +187,7 @@ def _pipeline(node: Mapping, place: str, problems: Problems) -> CrossNeed | None
 
 
 def _project(node: Mapping, place: str, problems: Problems) -> CrossNeed | None:
-    unknown_keys(node, ("project", "ref", "job", "artifacts"), place, problems)
+    unknown_keys(node, {"project", "ref", "job", "artifacts"}, place, problems)
     project = one_string(node, "project", place, problems)
     ref = one_string(node, "ref", place, problems)
     job = one_string(node, "job", place, problems)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_only", "is_pattern"]
 
-_KEYS = ("refs", "variables", "changes", "kubernetes")
+_KEYS = frozenset({"refs", "variables", "changes", "kubernetes"})
 _STRINGS_OR_PATTERNS = "strings or regular expressions using re2 syntax"
 _PATTERN = re.compile(r"/.*/[ismU]*")
 

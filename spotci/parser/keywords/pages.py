@@ -84,7 +84,7 @@ def _settings(
     if not isinstance(node, Mapping):
         problems.error(f"{place} config should be a hash or a boolean value", node.span)
         return False
-    unknown_keys(node, ("path_prefix", "expire_in", "publish"), place, problems)
+    unknown_keys(node, {"path_prefix", "expire_in", "publish"}, place, problems)
     attribute(node, "path_prefix", string, place, problems)
     attribute(node, "expire_in", _expire_in, place, problems)
     attribute(node, "publish", string, place, problems)

@@ -48,7 +48,7 @@ def decode_parallel(
 
 
 def _matrix(node: Mapping, place: str, problems: Problems) -> ParallelConfig | None:
-    unknown_keys(node, ("matrix",), place, problems)
+    unknown_keys(node, {"matrix"}, place, problems)
     if not required_keys(node, ("matrix",), place, problems):
         return None
     matrix, place = given(node, "matrix"), f"{place}:matrix"

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_release"]
 
-_KEYS = (
-    *("tag_name", "tag_message", "name", "description", "ref"),
-    *("released_at", "milestones", "assets"),
+_KEYS = frozenset(
+    {
+        *("tag_name", "tag_message", "name", "description", "ref"),
+        *("released_at", "milestones", "assets"),
+    }
 )
 # What git refuses in the name of a ref; variables are expanded later.
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$")
@@ -97,7 +99,7 @@ def _assets(node: Node, place: str, problems: Problems) -> None:
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return
-    unknown_keys(mapping, ("links",), place, problems)
+    unknown_keys(mapping, {"links"}, place, problems)
     links = given(mapping, "links")
     if links is None or is_blank(links):
         problems.error(
@@ -115,7 +117,7 @@ def _assets(node: Node, place: str, problems: Problems) -> None:
 
 
 def _link(node: Mapping, place: str, problems: Problems) -> None:
-    unknown_keys(node, ("name", "url", "filepath", "link_type"), place, problems)
+    unknown_keys(node, {"name", "url", "filepath", "link_type"}, place, problems)
     one_string(node, "name", place, problems)
     one_string(node, "url", place, problems)
     attribute(node, "filepath", string, place, problems)

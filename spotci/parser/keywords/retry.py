@@ -68,7 +68,7 @@ def decode_retry(node: Node, place: str, problems: Problems) -> Retry | None:
 
 
 def _mapping(node: Mapping, place: str, problems: Problems) -> Retry:
-    unknown_keys(node, ("max", "when", "exit_codes"), place, problems)
+    unknown_keys(node, {"max", "when", "exit_codes"}, place, problems)
     when = attribute(node, "when", _when, place, problems)
     exit_codes = attribute(node, "exit_codes", integers, place, problems)
     if when is None:
@@ -122,6 +122,6 @@ def decode_allow_failure(
         )
         return None
     place = f"{place}:allow_failure"
-    unknown_keys(node, ("exit_codes",), place, problems)
+    unknown_keys(node, {"exit_codes"}, place, problems)
     codes = attribute(node, "exit_codes", integers, place, problems)
     return AllowFailure(exit_codes=codes or ())

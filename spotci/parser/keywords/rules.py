@@ -70,29 +70,19 @@ class RulesOf(StrEnum):
 
 
 class _Allowed(NamedTuple):
-    keys: tuple[str, ...]
+    keys: frozenset[str]
     when: tuple[When, ...]
 
 
+_CLAUSES = frozenset({"if", "changes", "exists"})
+# GitLab tolerates some of these in workflow rules, where they say nothing.
+_RESULTS = frozenset({"when", "start_in", "allow_failure", "variables", "needs"})
 _RUN_OR_NOT = (When.ALWAYS, When.NEVER)
 _ALLOWED: MappingType[RulesOf, _Allowed] = MappingProxyType(
     {
-        RulesOf.JOB: _Allowed(
-            (
-                *("if", "changes", "exists", "when", "start_in", "allow_failure"),
-                *("variables", "needs", "interruptible"),
-            ),
-            tuple(When),
-        ),
-        # GitLab tolerates three keys here that say nothing about a pipeline.
-        RulesOf.WORKFLOW: _Allowed(
-            (
-                *("if", "changes", "exists", "when", "start_in", "allow_failure"),
-                *("variables", "needs", "auto_cancel"),
-            ),
-            _RUN_OR_NOT,
-        ),
-        RulesOf.INCLUDE: _Allowed(("if", "exists", "when", "changes"), _RUN_OR_NOT),
+        RulesOf.JOB: _Allowed(_CLAUSES | _RESULTS | {"interruptible"}, tuple(When)),
+        RulesOf.WORKFLOW: _Allowed(_CLAUSES | _RESULTS | {"auto_cancel"}, _RUN_OR_NOT),
+        RulesOf.INCLUDE: _Allowed(_CLAUSES | {"when"}, _RUN_OR_NOT),
     }
 )
 _LIST_COMPLAINT: MappingType[RulesOf, str] = MappingProxyType(
@@ -280,7 +270,7 @@ def _changes(node: Node, place: str, problems: Problems) -> Changes | None:
             hint="changes should be an array of strings: write a list",
         )
         return None
-    unknown_keys(node, ("paths", "compare_to"), place, problems)
+    unknown_keys(node, {"paths", "compare_to"}, place, problems)
     required_keys(node, ("paths",), place, problems)
     entry = node.entries.get("paths")
     paths = None if entry is None else _paths(entry.value, f"{place} paths", problems)
@@ -299,7 +289,7 @@ def _exists(node: Node, place: str, problems: Problems) -> Exists | None:
             f"{place} should be a string, an array of strings, or a hash", node.span
         )
         return None
-    unknown_keys(node, ("paths", "project", "ref"), place, problems)
+    unknown_keys(node, {"paths", "project", "ref"}, place, problems)
     required = ("paths",) if given(node, "ref") is None else ("paths", "project")
     required_keys(node, required, place, problems)
     return Exists(

@@ -33,7 +33,7 @@ def decode_hooks(node: Node, place: str, problems: Problems) -> tuple[str, ...]:
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return ()
-    unknown_keys(mapping, ("pre_get_sources_script",), place, problems)
+    unknown_keys(mapping, {"pre_get_sources_script"}, place, problems)
     script = given(mapping, "pre_get_sources_script")
     if script is None:
         return ()

@@ -104,7 +104,7 @@ def decode_id_tokens(
         if token is None:
             continue
         required_keys(token, ("aud",), f"{place}:{name}", problems)
-        unknown_keys(token, ("aud",), f"{place}:{name}", problems)
+        unknown_keys(token, {"aud"}, f"{place}:{name}", problems)
         audience = token.get("aud")
         if audience is not None:
             strings_or_string(audience, f"{place}:{name} aud", problems)
@@ -122,7 +122,7 @@ def decode_dast_configuration(node: Node, place: str, problems: Problems) -> Non
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return
-    unknown_keys(mapping, ("site_profile", "scanner_profile"), place, problems)
+    unknown_keys(mapping, {"site_profile", "scanner_profile"}, place, problems)
     attribute(mapping, "site_profile", string, place, problems)
     attribute(mapping, "scanner_profile", string, place, problems)
 
@@ -142,7 +142,7 @@ def decode_secrets(node: Node, place: str, problems: Problems) -> MappingType[st
 
 
 def _secret(node: Mapping, place: str, problems: Problems) -> None:
-    unknown_keys(node, (*_PROVIDERS, "file", "token"), place, problems)
+    unknown_keys(node, _PROVIDERS.keys() | {"file", "token"}, place, problems)
     providers = [name for name in _PROVIDERS if name in node.entries]
     if len(providers) != 1:
         problems.error(
@@ -174,7 +174,7 @@ def _provided(node: Node, name: str, place: str, problems: Problems) -> None:
         subject = place if provider.text else f"{place} config"
         problems.error(f"{subject} should be {kinds}", node.span)
         return
-    unknown_keys(node, (*provider.required, *provider.further), place, problems)
+    unknown_keys(node, {*provider.required, *provider.further}, place, problems)
     for key in provider.required:
         if key == "engine":
             _engine(node, place, problems)
@@ -198,6 +198,6 @@ def _engine(node: Mapping, place: str, problems: Problems) -> None:
         problems.error(f"{place} engine should be a hash", engine.span)
         return
     place = f"{place}:engine"
-    unknown_keys(engine, ("name", "path"), place, problems)
+    unknown_keys(engine, {"name", "path"}, place, problems)
     one_string(engine, "name", place, problems)
     one_string(engine, "path", place, problems)

@@ -15,7 +15,7 @@ from spotci.parser.keywords.decoding import is_null
 from spotci.parser.nodes import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from collections.abc import Mapping as MappingType
 
     from spotci.parser.nodes import Entry, Node
@@ -212,12 +212,20 @@ _TABLE = (
 KEYWORDS: MappingType[str, Keyword] = MappingProxyType(
     {keyword.path: keyword for keyword in _TABLE}
 )
-_WARNED = tuple(
-    (keyword, tuple(keyword.path.split(":")))
-    for keyword in _TABLE
-    if keyword.support is Support.NOT_EXECUTED
+#: First part of a path to the keywords that are not executed, with the further parts.
+_WARNED: MappingType[str, tuple[tuple[Keyword, tuple[str, ...]], ...]] = (
+    MappingProxyType(
+        {
+            first: tuple(
+                (keyword, tuple(keyword.path.split(":")[1:]))
+                for keyword in _TABLE
+                if keyword.support is Support.NOT_EXECUTED
+                and keyword.path.partition(":")[0] == first
+            )
+            for first in {keyword.path.partition(":")[0]: None for keyword in _TABLE}
+        }
+    )
 )
-_WARNED_FIRST = frozenset(parts[0] for _, parts in _WARNED)
 
 
 def warn_of_keywords(holders: Iterable[Mapping], problems: Problems) -> None:
@@ -225,35 +233,34 @@ def warn_of_keywords(holders: Iterable[Mapping], problems: Problems) -> None:
 
     ``holders`` are the jobs and ``default``.
     """
-    pending = dict(_WARNED)
+    pending = {first: list(keywords) for first, keywords in _WARNED.items() if keywords}
     for holder in holders:
-        if _WARNED_FIRST.isdisjoint(holder.entries):
-            continue
-        for keyword, parts in tuple(pending.items()):
-            entry = next(_written(holder, parts), None)
-            if entry is None:
+        for first, keywords in pending.items():
+            if first not in holder.entries:
                 continue
-            del pending[keyword]
-            problems.warn(
-                f"`{keyword.path}` is not executed here: {keyword.note}",
-                entry.span,
-                hint=keyword.hint,
-            )
+            for keyword, rest in tuple(keywords):
+                entry = _written(holder.entries[first], rest)
+                if entry is None:
+                    continue
+                keywords.remove((keyword, rest))
+                problems.warn(
+                    f"`{keyword.path}` is not executed here: {keyword.note}",
+                    entry.span,
+                    hint=keyword.hint,
+                )
 
 
-def _written(node: Node, parts: tuple[str, ...]) -> Iterator[Entry]:
-    """Yield the entries at a path, through lists, that are not null or false."""
-    if isinstance(node, Sequence):
-        for item in node.items:
-            yield from _written(item, parts)
-    elif isinstance(node, Mapping):
-        entry = node.entries.get(parts[0])
-        if entry is None or is_null(entry.value) or _is_false(entry.value):
-            return
-        if len(parts) == 1:
-            yield entry
-        else:
-            yield from _written(entry.value, parts[1:])
+def _written(entry: Entry, path: tuple[str, ...]) -> Entry | None:
+    """Return the first entry at a path, through lists, that is not null or false."""
+    if not path:
+        return None if is_null(entry.value) or _is_false(entry.value) else entry
+    value = entry.value
+    for item in value.items if isinstance(value, Sequence) else (value,):
+        inner = item.entries.get(path[0]) if isinstance(item, Mapping) else None
+        found = None if inner is None else _written(inner, path[1:])
+        if found is not None:
+            return found
+    return None
 
 
 def _is_false(node: Node) -> bool:

@@ -35,15 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_trigger"]
 
-_PROJECT_KEYS = ("project", "branch", "strategy", "forward", "inputs")
-_CHILD_KEYS = ("strategy", "include", "forward")
+_PROJECT_KEYS = frozenset({"project", "branch", "strategy", "forward", "inputs"})
+_CHILD_KEYS = frozenset({"strategy", "include", "forward"})
 _INCLUDE_KINDS = (
     *("local", "project", "remote", "template", "component"),
     "artifact",
 )
-_INCLUDE_KEYS = (
-    *_INCLUDE_KINDS,
-    *("file", "ref", "job", "integrity", "cache", "inputs", "rules"),
+_INCLUDE_KEYS = frozenset(
+    {
+        *_INCLUDE_KINDS,
+        *("file", "ref", "job", "integrity", "cache", "inputs", "rules"),
+    }
 )
 _INCLUDE_LIMIT = 3
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -101,7 +103,7 @@ def _forward(node: Mapping, place: str, problems: Problems) -> TriggerForward:
     if forward is None:
         return TriggerForward()
     place = f"{place}:forward"
-    unknown_keys(forward, ("yaml_variables", "pipeline_variables"), place, problems)
+    unknown_keys(forward, {"yaml_variables", "pipeline_variables"}, place, problems)
     yaml = attribute(forward, "yaml_variables", boolean, place, problems)
     pipeline = attribute(forward, "pipeline_variables", boolean, place, problems)
     return TriggerForward(

@@ -42,7 +42,7 @@ def decode_workflow(node: Node, place: str, problems: Problems) -> Workflow:
     mapping = hash_of(node, place, problems)
     if mapping is None:
         return Workflow()
-    unknown_keys(mapping, ("rules", "name", "auto_cancel"), place, problems)
+    unknown_keys(mapping, {"rules", "name", "auto_cancel"}, place, problems)
     rules = given(mapping, "rules")
     auto_cancel = nested(mapping, "auto_cancel", decode_auto_cancel, place, problems)
     settings = auto_cancel or AutoCancel()
