@@ -69,6 +69,8 @@ class Run:
     folder: Path
     status: str
     started_at: float
+    #: ``CI_PIPELINE_IID``: counts the runs of a project.
+    number: int = 1
     finished_at: float | None = None
     duration: float | None = None
     source: str = ""
@@ -123,7 +125,15 @@ class RunStore:
     root: Path
     clock: Callable[[], float] = time.time
 
-    def create(self, *, command: Sequence[str] = ()) -> Run:
+    def next_number(self) -> int:
+        """Return the number of the next run; two that start together may share it."""
+        names = sorted(self._names(), reverse=True)
+        for name in names:
+            if (newest := read_run(self._runs / name)) is not None:
+                return newest.number + 1
+        return 1
+
+    def create(self, *, command: Sequence[str] = (), number: int = 1) -> Run:
         """Make the folder of a new run, which no concurrent run can have, too."""
         self._prepare()
         while True:
@@ -141,6 +151,7 @@ class RunStore:
             folder=folder,
             status=JobStatus.RUNNING,
             started_at=self.clock(),
+            number=number,
             command=tuple(command),
             process=current_process(),
         )
@@ -149,11 +160,8 @@ class RunStore:
 
     def list(self) -> tuple[Run, ...]:
         """Return the runs, the newest first."""
-        try:
-            names = sorted((item.name for item in self._runs.iterdir()), reverse=True)
-        except FileNotFoundError:
-            return ()
-        found = (read_run(self._runs / name) for name in names if _RETIRED not in name)
+        names = sorted(self._names(), reverse=True)
+        found = (read_run(self._runs / name) for name in names)
         return tuple(run for run in found if run is not None)
 
     def find(self, selector: str | None = None) -> Run:
@@ -208,6 +216,12 @@ class RunStore:
     def _runs(self) -> Path:
         return self.root / "runs"
 
+    def _names(self) -> Iterator[str]:
+        with suppress(FileNotFoundError):
+            for item in self._runs.iterdir():
+                if _RETIRED not in item.name:
+                    yield item.name
+
     def _prepare(self) -> None:
         self._runs.mkdir(parents=True, exist_ok=True)
         ignore = self.root / ".gitignore"
@@ -257,6 +271,7 @@ def read_run(folder: Path) -> Run | None:
         folder=folder,
         status=status,
         started_at=data["started_at"],
+        number=data.get("number", 1),
         finished_at=data.get("finished_at"),
         duration=data.get("duration"),
         source=data.get("source", ""),
@@ -278,6 +293,7 @@ def write_run(run: Run) -> None:
         "version": 1,
         "id": run.id,
         "status": run.status,
+        "number": run.number,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "duration": run.duration,

@@ -127,6 +127,18 @@ def test_a_folder_that_holds_no_run_is_passed_over(store: RunStore) -> None:
     assert [found.id for found in store.list()] == [run.id]
 
 
+def test_runs_are_counted_though_old_ones_go(store: RunStore) -> None:
+    assert store.next_number() == 1
+    for _ in range(3):
+        store.create(number=store.next_number())
+    [newest, *old] = store.list()
+    for run in old:
+        store.remove(run)
+
+    assert newest.number == 3
+    assert store.next_number() == 4
+
+
 def test_find_by_id_beginning_or_end(store: RunStore) -> None:
     first, second = store.create(), store.create()
 

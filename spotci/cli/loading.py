@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from spotci.cli.selection import find_jobs, unknown
 from spotci.errors import UsageError
 from spotci.pipeline import Pipeline
+from spotci.runs import RunStore
 from spotci.source import SourceFile
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from spotci.errors import ConfigWarning
     from spotci.parser.model import Compilation
     from spotci.pipeline import Job, JobName
-    from spotci.project import Project
+    from spotci.project import Project, SourceKind
     from spotci.variables import Variable
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "open_here",
     "print_warnings",
     "record_folder",
+    "source_kind",
 ]
 
 
@@ -118,7 +120,12 @@ def context_of(project: Project, chosen: Chosen) -> Context:
     """Return the context that was chosen; raises UsageError."""
     from spotci.project import make_context  # noqa: PLC0415 - start-up time
 
-    return make_context(project, chosen.context_options(os.environ))
+    options = chosen.context_options(os.environ)
+    number = RunStore(record_folder(project)).next_number()
+    return make_context(
+        project,
+        replace(options, iid=number, source=source_kind(project.settings.run.source)),
+    )
 
 
 def config_file(project: Project) -> SourceFile:
@@ -134,6 +141,11 @@ def config_file(project: Project) -> SourceFile:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
+
+
+def source_kind(setting: str) -> SourceKind:
+    """Return the setting ``run.source``, whose values have been checked."""
+    return cast("SourceKind", setting)
 
 
 def record_folder(project: Project) -> Path:

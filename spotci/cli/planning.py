@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from spotci.cli.concurrency import default_concurrency
 from spotci.cli.engine_settings import parse_size
+from spotci.cli.loading import source_kind
 from spotci.executor.plan import RunOptions, RunPlan
 from spotci.runs import job_slugs
 
@@ -58,8 +59,7 @@ def read_source(task: Task, scratch: Path) -> SourceTree:
     from spotci.project import source_tree  # noqa: PLC0415 - start-up time
 
     project = task.loaded.project
-    source = cast("Literal['worktree', 'index', 'head']", project.settings.run.source)
-    return source_tree(project, source, scratch)
+    return source_tree(project, source_kind(project.settings.run.source), scratch)
 
 
 def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
