@@ -111,15 +111,30 @@ class GitDirectories:
 
     def _write_index(self, work_tree: Path, repository: GitRepository) -> None:
         sha = repository.commit.sha if repository.commit else "HEAD"
-        if self.with_index:
-            # The index knows times and sizes; read-tree keeps them for the entries
-            # that the commit has, too. What is staged is dropped: its objects were
-            # not fetched, and the job sees it as a change of the working tree.
-            for file in ("index", *_shared_indexes(repository.directory)):
-                source = repository.directory / file
-                if source.is_file():
-                    shutil.copyfile(source, work_tree / ".git" / file)
-        self._run(work_tree, *_QUIET, "read-tree", "--reset", sha)
+        if not self.with_index:
+            self._run(work_tree, *_QUIET, "read-tree", sha)
+            return
+        # The index knows times and sizes; read-tree keeps them for the entries that
+        # the commit has, too. What is staged is dropped: its objects were not fetched,
+        # and the job sees it as a change of the working tree.
+        for file in ("index", *_shared_indexes(repository.directory)):
+            source = repository.directory / file
+            if source.is_file():
+                # With its time: a file that was changed in the second in which the
+                # index was written is told by that alone, and only over the tree.
+                shutil.copy2(source, work_tree / ".git" / file)
+        git_output(
+            work_tree,
+            self.project.environ,
+            *_QUIET,
+            "read-tree",
+            "--reset",
+            sha,
+            extra={
+                "GIT_DIR": str(work_tree / ".git"),
+                "GIT_WORK_TREE": str(repository.toplevel),
+            },
+        )
 
     def _configure(self, work_tree: Path) -> None:
         url = f"{self.project.server_url}/{self.project.path}.git"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,34 @@ def test_changes_of_the_developer_are_changes_and_nothing_else_is(
     status = job_status(repository, scratch)
 
     assert status == ["?? new", "?? staged", "D gone", "M a"]
+
+
+def test_a_change_in_the_second_of_the_commit_is_seen(
+    repository: GitFolder, scratch: Path
+) -> None:
+    repository.commit({"a": "1"})
+    file = repository.root / "a"
+    moment = file.stat().st_mtime_ns
+    repository.write({"a": "2"})
+    for path in (file, repository.root / ".git/index"):
+        os.utime(path, ns=(moment, moment))
+
+    assert job_status(repository, scratch) == ["M a"]
+
+
+def test_files_that_did_not_change_need_not_be_read(
+    repository: GitFolder, scratch: Path
+) -> None:
+    repository.commit({"a": "1"})
+    hour = 3_600 * 10**9
+    for path in (repository.root / "a", repository.root / ".git/index"):
+        os.utime(path, ns=(hour, hour))
+    repository.git("update-index", "--refresh")
+
+    entries = job_git(repository, scratch, "ls-files", "--debug")
+
+    assert "mtime: 3600:0" in entries
+    assert "size: 1" in entries
 
 
 @pytest.mark.parametrize(

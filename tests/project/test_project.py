@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spotci.errors import UsageError
-from spotci.project import open_project
+from spotci.project import ContextOptions, make_context, open_project
 from spotci.project.git import GitCommandError, git_output, read_git
 from tests.project.repositories import GitFolder
 
@@ -274,3 +274,23 @@ def test_nothing_secret_is_in_the_text_of_a_project(repository: GitFolder) -> No
     project = repository.open(SPOTCI_GITLAB_TOKEN="canary-1", OTHER="canary-2")
 
     assert "canary" not in repr(project)
+
+
+def test_a_listing_needs_four_processes(repository: GitFolder, tmp_path: Path) -> None:
+    repository.commit({"a": "1"})
+    repository.pushed()
+    repository.commit({"b": "1"})
+    log = tmp_path / "log"
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\necho "$1" >> {log}\n'
+        f'PATH="{repository.environ["PATH"]}" exec git "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    path = f"{wrapper.parent}:{repository.environ['PATH']}"
+
+    make_context(repository.open(PATH=path), ContextOptions())
+
+    commands = sorted(log.read_text().split())
+    assert commands == ["config", "for-each-ref", "log", "rev-parse"]
