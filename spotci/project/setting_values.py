@@ -89,19 +89,13 @@ def number(value: object) -> float:
 def duration(value: object) -> timedelta:
     """Read a duration as GitLab writes them (``1h 30m``), or seconds."""
     message = 'must be a duration such as "1h 30m"'
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise WrongValueError(message)
-    if isinstance(value, int | float) and value >= 0:
-        return timedelta(seconds=value)
-    if not isinstance(value, str):
-        raise WrongValueError(message)
-    if value.isdecimal():
-        return timedelta(seconds=int(value))
-    # Needed by few settings, and not when all are defaults.
-    from spotci.durations import parse_duration  # noqa: PLC0415 - start-up time
-
     try:
-        return timedelta(seconds=parse_duration(value))
+        seconds = _seconds(value)
+        if seconds < 0:
+            raise WrongValueError(message)
+        return timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         raise WrongValueError(message) from None
 
@@ -115,3 +109,14 @@ def choice(*allowed: str) -> Callable[[object], str]:
         return value
 
     return read
+
+
+def _seconds(value: float | str) -> float:
+    if not isinstance(value, str):
+        return value
+    if value.isdecimal():
+        return float(value)
+    # Needed by few settings, and not when all are defaults.
+    from spotci.durations import parse_duration  # noqa: PLC0415 - start-up time
+
+    return parse_duration(value)
