@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def effective(variables: Iterable[Variable]) -> dict[str, Variable]:
     return {variable.name: variable for variable in _by_level(variables)}
 
 
+@lru_cache(maxsize=4096)
 def references(value: str) -> tuple[str, ...]:
     """Return the names that a value refers to in one of the forms of the server."""
     if "$" not in value and "%" not in value:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spotci.parser.files import RepositoryFiles
@@ -41,7 +42,13 @@ if TYPE_CHECKING:
     from spotci.parser.matrix import Instance
     from spotci.pipeline import Environment
 
-__all__ = ["Expanded", "JobVariables", "PipelineVariables", "environment_tier"]
+__all__ = [
+    "Expanded",
+    "JobVariables",
+    "PipelineVariables",
+    "by_name",
+    "environment_tier",
+]
 
 _ORIGIN = "predefined"
 _NODE_TOTAL_ONE = Variable(
@@ -93,11 +100,19 @@ class Layers(Mapping[str, str]):
 
 
 class Expanded(Mapping[str, Variable]):
-    """Variables after their own expansion, each expanded when it is asked for."""
+    """Variables after their own expansion, each expanded when it is asked for.
 
-    def __init__(self, variables: Sequence[Variable]) -> None:
+    ``shared`` are further variables by name, of which no index needs to be made.
+    """
+
+    def __init__(
+        self,
+        variables: Iterable[Variable],
+        shared: Mapping[str, Sequence[Variable]] = MappingProxyType({}),
+    ) -> None:
         self._variables = variables
-        self._by_name: dict[str, list[Variable]] | None = None
+        self._shared = shared
+        self._own: dict[str, list[Variable]] | None = None
         self._expanded: dict[str, Variable] = {}
 
     def __getitem__(self, name: str) -> Variable:
@@ -106,30 +121,37 @@ class Expanded(Mapping[str, Variable]):
         return self._expanded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
+        own = by_name(self._variables)
+        return iter(dict.fromkeys((*own, *self._shared)))
 
     def __len__(self) -> int:
-        return len(self._names())
+        return sum(1 for _ in self)
 
-    def _names(self) -> dict[str, list[Variable]]:
-        if self._by_name is None:
-            self._by_name = {}
-            for variable in self._variables:
-                self._by_name.setdefault(variable.name, []).append(variable)
-        return self._by_name
+    def _named(self, name: str) -> list[Variable]:
+        if self._own is None:
+            self._own = by_name(self._variables)
+        return [*self._own.get(name, ()), *self._shared.get(name, ())]
 
     def _expand(self, name: str) -> Variable:
-        by_name = self._names()
-        reached = {name: by_name[name]}
-        waiting = [name]
-        while waiting:
-            for variable in by_name[waiting.pop()]:
-                for other in references(variable.value) if variable.expand else ():
-                    if other in by_name and other not in reached:
-                        reached[other] = by_name[other]
-                        waiting.append(other)
-        among = [variable for group in reached.values() for variable in group]
+        among = self._named(name)
+        if not among:
+            raise KeyError(name)
+        reached = {name}
+        # The list grows while it is walked: what is reached refers to more.
+        for variable in among:
+            for other in references(variable.value) if variable.expand else ():
+                if other not in reached:
+                    reached.add(other)
+                    among += self._named(other)
         return effective(expand_all(among, keep_undefined=False))[name]
+
+
+def by_name(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
+    """Return the variables of each name, in their order."""
+    index: dict[str, list[Variable]] = {}
+    for variable in variables:
+        index.setdefault(variable.name, []).append(variable)
+    return index
 
 
 @dataclass(slots=True)
@@ -146,6 +168,7 @@ class PipelineVariables:
     above: tuple[Variable, ...] = field(init=False, repr=False)
     below_values: dict[str, str] = field(init=False, repr=False)
     above_values: dict[str, str] = field(init=False, repr=False)
+    by_name: dict[str, list[Variable]] = field(init=False, repr=False)
     #: Those of both that refer to other variables.
     referring: tuple[Variable, ...] = field(init=False, repr=False)
     _masked: frozenset[str] = field(init=False, repr=False)
@@ -166,6 +189,7 @@ class PipelineVariables:
         self.above = tuple(item for item in ordered if item.level >= lowest_yaml)
         self.below_values = {item.name: item.value for item in self.below}
         self.above_values = {item.name: item.value for item in self.above}
+        self.by_name = by_name(ordered)
         self.referring = tuple(item for item in ordered if _refers(item))
         self._masked = frozenset(item.name for item in ordered if item.masked)
         self.files = RepositoryFiles(
@@ -257,7 +281,7 @@ class JobVariables:
         environment = self.instance.config.job.environment
         if environment is not None:
             # The name is expanded without what depends on the name.
-            name = expand(environment.name, Expanded(self._all()), keep_undefined=False)
+            name = expand(environment.name, self._expanded(), keep_undefined=False)
             self._predefined += _environment(environment, name)
             self.pipeline = self.pipeline.in_environment(name)
 
@@ -271,7 +295,7 @@ class JobVariables:
         shared = self.pipeline
         return shared.scope(
             Layers(shared.above_values, yaml, shared.below_values, predefined),
-            Expanded(self._all()),
+            self._expanded(),
         )
 
     def finish(
@@ -312,9 +336,8 @@ class JobVariables:
         ]
         return find_cycle(among) if len(among) > 1 else None
 
-    def _all(self) -> tuple[Variable, ...]:
-        shared = self.pipeline
-        return (*self._predefined, *shared.below, *self.yaml, *shared.above)
+    def _expanded(self) -> Expanded:
+        return Expanded((*self._predefined, *self.yaml), self.pipeline.by_name)
 
     def _slug(self) -> Iterator[Variable]:
         """Yield the slug of the environment, which rules do not see."""
