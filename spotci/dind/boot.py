@@ -83,6 +83,25 @@ route=$(ip route | awk '$1 == "default" { print $5, $3; exit }')
 iptables -w -I INPUT -i "${route% *}" -p tcp --syn ! -s "${route#* }" \
   -j REJECT --reject-with tcp-reset
 
+# Docker's own resolver is at this namespace's loopback. Containers below could not
+# reach it there, so the daemon would give them public resolvers instead, which an
+# office may not let through: offer it at the gateway's address, as kind does.
+if grep -q '^nameserver 127\.0\.0\.11' /etc/resolv.conf; then
+  sed "s/^nameserver 127\.0\.0\.11/nameserver ${route#* }/" /etc/resolv.conf \
+    >/tmp/spot-ci-resolv.conf
+  cat /tmp/spot-ci-resolv.conf >/etc/resolv.conf
+fi
+if rules=$(iptables -w -t nat -S DOCKER_OUTPUT 2>/dev/null); then
+  echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+  for protocol in tcp udp; do
+    resolver=$(echo "$rules" | sed -n "s/.* -p $protocol .*--to-destination //p")
+    for chain in PREROUTING OUTPUT; do
+      iptables -w -t nat -A "$chain" -d "${route#* }" -p "$protocol" --dport 53 \
+        -j DNAT --to-destination "$resolver"
+    done
+  done
+fi
+
 sign() { # folder, common name, extensions
   mkdir -p "$1"
   openssl ecparam -name prime256v1 -genkey -noout -out "$1/key.pem"
