@@ -46,8 +46,10 @@ _DIFF = (
     # A rename is then a deletion and an addition: both names count.
     "--no-renames",
     "--no-ext-diff",
+    # Paths begin at the root of the project, which can be below that of git.
+    "--relative",
 )
-_UNTRACKED = ("ls-files", "-z", "--others", "--exclude-standard", "--full-name")
+_UNTRACKED = ("ls-files", "-z", "--others", "--exclude-standard")
 
 
 class ProjectRepository:

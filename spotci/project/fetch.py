@@ -37,14 +37,20 @@ class FetchError(SpotciError):
     """A URL cannot be fetched; the text completes "could not be fetched because of".
 
     ``status`` is the HTTP status where there was one, ``offline`` says that no server
-    answered, so that an older copy may stand in.
+    answered, so that an older copy may stand in; ``unreachable`` that another address
+    of it may answer.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, offline: bool = False
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        offline: bool = False,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(message)
-        self.status, self.offline = status, offline
+        self.status, self.offline, self.unreachable = status, offline, unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +63,13 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """A URL that was checked; ``ip`` is None where a proxy resolves the name."""
+    """A URL that was checked; ``ips`` is empty where a proxy resolves the name."""
 
     url: str
     scheme: str
     host: str
     port: int
-    ip: str | None
+    ips: tuple[str, ...] = ()
 
     @property
     def authority(self) -> str:
@@ -99,16 +105,28 @@ class Fetcher:
                 address.scheme,
                 address.authority,
             )
-            answer = self._request(address, headers or {} if same else {}, deadline)
+            answer = self._ask(address, headers or {} if same else {}, deadline)
             if isinstance(answer, Fetched):
                 return answer
             address = self._checked(urljoin(address.url, answer))
         raise FetchError("too many redirects")
 
-    def _request(
+    def _ask(
         self, address: _Address, headers: Mapping[str, str], deadline: float
     ) -> Fetched | str:
-        """Return the answer, or where it redirects to."""
+        """Return the answer, or where it redirects to; tries all of its addresses."""
+        urls = _pinned(address)
+        for url in urls[:-1]:
+            try:
+                return self._request(address, url, headers, deadline)
+            except FetchError as error:
+                if not error.unreachable:
+                    raise
+        return self._request(address, urls[-1], headers, deadline)
+
+    def _request(
+        self, address: _Address, url: str, headers: Mapping[str, str], deadline: float
+    ) -> Fetched | str:
         import httpx  # noqa: PLC0415 - start-up time
 
         try:
@@ -116,7 +134,7 @@ class Fetcher:
                 self._client(address) as client,
                 client.stream(
                     "GET",
-                    _pinned(address),
+                    url,
                     headers={
                         **headers,
                         "Host": address.authority,
@@ -135,6 +153,8 @@ class Fetcher:
                 return Fetched(body=body, headers=dict(response.headers))
         except httpx.TimeoutException:
             raise FetchError("a timeout error", offline=True) from None
+        except httpx.ConnectError:
+            raise FetchError("a socket error", offline=True, unreachable=True) from None
         except httpx.TransportError:
             raise FetchError("a socket error", offline=True) from None
         except (httpx.HTTPError, httpx.InvalidURL):
@@ -165,14 +185,14 @@ class Fetcher:
         if parts.scheme == "http" and not self.allow_http:
             raise FetchError("a blocked address: only https is allowed")
         port = port or _DEFAULT_PORTS[parts.scheme]
-        address = _Address(url, parts.scheme, host, port, None)
+        address = _Address(url, parts.scheme, host, port)
         free = not self.allow_hosts.isdisjoint({host, f"{host}:{port}"})
         if self._proxy(parts.scheme, address.authority) is not None:
             if not free:
                 _check_name(host)
             return address
-        ip = _look_up(host, port, any_address=free)
-        return _Address(url, parts.scheme, host, port, ip)
+        ips = _look_up(host, port, any_address=free)
+        return _Address(url, parts.scheme, host, port, ips)
 
     def _proxy(self, scheme: str, authority: str) -> str | None:
         value = self._variable(f"{scheme}_proxy") or self._variable("all_proxy")
@@ -200,12 +220,15 @@ def _bypasses(authority: str, no_proxy: str) -> bool:
     return False
 
 
-def _pinned(address: _Address) -> str:
-    if address.ip is None:
-        return address.url
+def _pinned(address: _Address) -> list[str]:
+    if not address.ips:
+        return [address.url]
     parts = urlsplit(address.url)
-    ip = f"[{address.ip}]" if ":" in address.ip else address.ip
-    return parts._replace(netloc=f"{ip}:{address.port}", fragment="").geturl()
+    hosts = [f"[{ip}]" if ":" in ip else ip for ip in address.ips]
+    return [
+        parts._replace(netloc=f"{host}:{address.port}", fragment="").geturl()
+        for host in hosts
+    ]
 
 
 def _limited(chunks: Iterator[bytes], deadline: float) -> Iterator[bytes]:
@@ -220,7 +243,7 @@ def _limited(chunks: Iterator[bytes], deadline: float) -> Iterator[bytes]:
         yield chunk
 
 
-def _look_up(host: str, port: int, *, any_address: bool) -> str:
+def _look_up(host: str, port: int, *, any_address: bool) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -231,7 +254,7 @@ def _look_up(host: str, port: int, *, any_address: bool) -> str:
         # way at the next try.
         for ip in addresses:
             _check_ip(ip)
-    return addresses[0]
+    return tuple(dict.fromkeys(addresses))
 
 
 def _check_name(host: str) -> None:

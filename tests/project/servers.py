@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Answer", "Server", "serve"]
+__all__ = ["CERTIFICATE", "Answer", "Server", "serve"]
+
+#: Key and certificate, for the tests alone, of a server that is called localhost.
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Server:
 
 
 @contextmanager
-def serve(answers: Mapping[str, Answer]) -> Iterator[Server]:
+def serve(answers: Mapping[str, Answer], *, tls: bool = False) -> Iterator[Server]:
     """Serve answers by path; any other path is 404."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,6 +81,13 @@ def serve(answers: Mapping[str, Answer]) -> Iterator[Server]:
             """Say nothing."""
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        # Lazily: a client that refuses the certificate must not end the server.
+        httpd.socket = context.wrap_socket(
+            httpd.socket, server_side=True, do_handshake_on_connect=False
+        )
     server = Server(httpd.server_address[1], dict(answers))
     thread = threading.Thread(
         target=httpd.serve_forever, kwargs={"poll_interval": 0.01}

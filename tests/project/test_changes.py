@@ -209,6 +209,18 @@ def test_names_survive_in_any_encoding(repository: GitFolder) -> None:
     assert changed(repository) == {"mit Leer/ä\n"}
 
 
+def test_a_root_below_the_top_has_its_own_changes_alone(
+    repository: GitFolder,
+) -> None:
+    repository.commit({"shop/.gitlab-ci.yml": "x"})
+    repository.commit({"shop/a": "1", "other": "1"})
+    repository.write({"shop/b": "1", "more": "1"})
+    shop = GitFolder(repository.root / "shop", repository.environ)
+
+    assert changed(shop) == {"a", "b"}
+    assert changed(shop, source="head") == {"a"}
+
+
 def test_nothing_is_written_to_the_repository(repository: GitFolder) -> None:
     repository.commit({"a": "1"})
     repository.commit({"b": "1"})

@@ -8,7 +8,7 @@ import pytest
 
 from spotci.project.checkouts import MAX_BYTES
 from spotci.project.fetch import Fetcher, FetchError, _bypasses
-from tests.project.servers import Answer, serve
+from tests.project.servers import CERTIFICATE, Answer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,12 @@ def failure(fetch: Fetcher, url: str) -> str:
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[tuple[object, ...]]:
-        return [(socket.AF_INET, 0, 0, "", (address, 443)) for address in addresses]
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *rest: Any, **more: Any) -> Any:
+        if host.replace(".", "").isdecimal():
+            return real(host, port, *rest, **more)
+        return [(socket.AF_INET, 0, 0, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
@@ -228,6 +232,16 @@ def test_no_server(server: Server) -> None:
     assert caught.value.offline
 
 
+def test_every_address_is_tried(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing listens on the second address of the loopback.
+    resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+    fetch = fetcher(server, allow_hosts=frozenset({"two.example"}))
+
+    assert fetch.get(f"http://two.example:{server.port}/a.yml").body == b"a: 1\n"
+
+
 def test_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(*_: object, **__: object) -> None:
         raise socket.gaierror
@@ -272,3 +286,34 @@ def test_a_proxy_is_not_asked_for_what_is_not_public(server: Server, host: str) 
 )
 def test_no_proxy(authority: str, no_proxy: str, expected: bool) -> None:
     assert _bypasses(authority, no_proxy) is expected
+
+
+class TestTls:
+    @pytest.fixture
+    def secure(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        with serve({"/a.yml": Answer(b"a: 1\n")}, tls=True) as running:
+            yield running
+
+    def test_the_certificate_is_that_of_the_name(
+        self, secure: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Connected to is the address that was checked; the certificate has no address.
+        resolve_to(monkeypatch, "127.0.0.1")
+        url = f"https://localhost:{secure.port}/a.yml"
+        allowed = frozenset({f"localhost:{secure.port}"})
+
+        assert Fetcher(environ={}, allow_hosts=allowed).get(url).body == b"a: 1\n"
+        ((_, headers),) = secure.requests
+        assert headers["Host"] == f"localhost:{secure.port}"
+
+    def test_a_certificate_of_another_name_is_refused(
+        self, secure: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resolve_to(monkeypatch, "127.0.0.1")
+        fetch = Fetcher(environ={}, allow_hosts=frozenset({"other.example"}))
+
+        assert failure(fetch, f"https://other.example:{secure.port}/a.yml") == (
+            "a socket error"
+        )
+        assert secure.requests == []
