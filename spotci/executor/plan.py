@@ -43,6 +43,9 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     #: Start a real nested daemon for ``docker:dind`` services.
     nested_dind: bool = False
+    #: Which jobs may command the engine: ``auto`` those that ask for Docker by an
+    #: image or service, ``always`` all, ``never`` none.
+    docker: str = "auto"
     #: Copy artifacts of passed jobs into the source tree, too.
     artifacts_to_source: bool = False
     #: Caches start empty and nothing is reused.

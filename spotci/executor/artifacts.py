@@ -1,0 +1,232 @@
+"""``artifacts``: what a job takes from others, and what it hands on.
+
+What it hands on becomes a layer inside the engine, which costs no copy; the record of
+the run gets a copy in the background. Reports are read before the job ends: dotenv
+can make it fail, junit counts its tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spotci.errors import EngineError
+from spotci.executor.reports import (
+    DOTENV_LIMIT,
+    ReportError,
+    parse_dotenv,
+    parse_junit,
+    sum_counts,
+)
+from spotci.executor.trace import RED
+from spotci.pipeline import Artifacts, SaveWhen
+from spotci.variables import Level, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spotci.events import TestCounts
+    from spotci.executor.backend import LayerId, Workspace, Workspaces
+    from spotci.executor.files import FileSet, Selected
+    from spotci.executor.handover import Handover
+    from spotci.executor.trace import Trace
+    from spotci.pipeline import Job, JobName
+
+__all__ = [
+    "Archive",
+    "JobArtifacts",
+    "Saver",
+    "resolve_artifacts",
+    "tell_downloads",
+]
+
+_DOTENV = "dotenv"
+_JUNIT = "junit"
+#: Bytes of a JUnit report that are read.
+_JUNIT_LIMIT = 64 << 20
+_PAGES_FOLDER = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobArtifacts:
+    """The artifacts of one job, their variables expanded."""
+
+    paths: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    untracked: bool = False
+    when: SaveWhen = SaveWhen.ON_SUCCESS
+    reports: Mapping[str, tuple[str, ...]]
+
+    def archive_after(self, *, success: bool) -> bool:
+        """Return whether the job hands on an archive when it ended this way."""
+        wanted = SaveWhen.ON_SUCCESS if success else SaveWhen.ON_FAILURE
+        return (bool(self.paths) or self.untracked) and self.when in (
+            wanted,
+            SaveWhen.ALWAYS,
+        )
+
+    def patterns(self, *, success: bool) -> tuple[str, ...]:
+        """Return all patterns that have to be looked for."""
+        paths = self.paths if self.archive_after(success=success) else ()
+        return (*paths, *(path for paths in self.reports.values() for path in paths))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """Files of a job that are kept: of its ``paths``, or of its reports."""
+
+    layer: LayerId
+    files: int
+    bytes: int
+
+
+def resolve_artifacts(job: Job, expand: Callable[[str], str]) -> JobArtifacts | None:
+    """Return what a job hands on, or None where it hands on nothing."""
+    artifacts = job.artifacts or Artifacts()
+    paths = [expand(path) for path in artifacts.paths]
+    published = _published(job)
+    if published is not None and expand(published) not in paths:
+        paths.append(expand(published))
+    reports = {
+        kind: tuple(expand(path) for path in patterns)
+        for kind, patterns in artifacts.reports.items()
+        if patterns
+    }
+    if not paths and not artifacts.untracked and not reports:
+        return None
+    return JobArtifacts(
+        paths=tuple(paths),
+        exclude=tuple(expand(path) for path in artifacts.exclude),
+        untracked=artifacts.untracked,
+        when=artifacts.when,
+        reports=reports,
+    )
+
+
+async def tell_downloads(trace: Trace, handovers: Mapping[JobName, Handover]) -> None:
+    """Say whose artifacts the job gets."""
+    for name, handover in handovers.items():
+        await trace.line(f"Downloading artifacts for {name} ({handover.id})...")
+        await trace.line(
+            "Downloading artifacts from coordinator... ok        "
+            f"id={handover.id} responseStatus=200 OK"
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Saver:
+    """Saves the artifacts of one attempt; afterwards its fields say what there is.
+
+    ``error`` is why an upload failed, which fails the job.
+    """
+
+    workspaces: Workspaces
+    workspace: Workspace
+    trace: Trace
+    files: FileSet
+    archive: Archive | None = None
+    reports: Archive | None = None
+    variables: tuple[Variable, ...] = ()
+    tests: TestCounts | None = None
+    error: str | None = None
+
+    async def save(self, artifacts: JobArtifacts, *, success: bool) -> None:
+        """Make the layers and read the reports."""
+        await self.trace.line("Uploading artifacts...")
+        if artifacts.archive_after(success=success):
+            selected = self.files.select(
+                artifacts.paths,
+                exclude=artifacts.exclude,
+                untracked=artifacts.untracked,
+            )
+            if await self._tell(selected, "archive"):
+                self.archive = await self._layer(selected)
+        found: dict[str, None] = {}
+        size = 0
+        for kind, patterns in artifacts.reports.items():
+            selected = self.files.select(patterns)
+            if not await self._tell(selected, kind):
+                continue
+            if not await self._read(kind, selected):
+                continue
+            size += selected.bytes
+            found.update(dict.fromkeys(selected.paths))
+        if found:
+            layer = await self.workspaces.collect(self.workspace, tuple(sorted(found)))
+            self.reports = Archive(layer=layer, files=len(found), bytes=size)
+
+    async def _tell(self, selected: Selected, kind: str) -> bool:
+        """Say what was found, and return whether there is something to upload."""
+        for remark in selected.remarks:
+            if remark.warning:
+                await self.trace.warning(remark.text)
+            else:
+                await self.trace.line(remark.text)
+        if not selected.paths:
+            await self.trace.error("No files to upload")
+            return False
+        if kind != _DOTENV:
+            await self._uploaded(kind)
+        return True
+
+    async def _uploaded(self, kind: str) -> None:
+        await self.trace.line(
+            f'Uploading artifacts as "{kind}" to coordinator... 201 Created'
+        )
+
+    async def _layer(self, selected: Selected) -> Archive:
+        layer = await self.workspaces.collect(self.workspace, selected.paths)
+        return Archive(layer=layer, files=len(selected.paths), bytes=selected.bytes)
+
+    async def _read(self, kind: str, selected: Selected) -> bool:
+        """Read reports that matter to spotci; return whether they are accepted."""
+        if kind == _DOTENV:
+            return await self._read_dotenv(selected)
+        if kind == _JUNIT:
+            await self._read_junit(selected)
+        return True
+
+    async def _read_dotenv(self, selected: Selected) -> bool:
+        values: dict[str, str] = {}
+        try:
+            for path in selected.paths:
+                data = await self.workspaces.read(
+                    self.workspace, path, limit=DOTENV_LIMIT + 1
+                )
+                values.update(parse_dotenv(data.decode("utf-8", "replace")))
+        except ReportError as error:
+            self.error = str(error)
+            await self.trace.line(
+                'ERROR: Uploading artifacts as "dotenv" to coordinator... '
+                f"400 Bad Request ({error})",
+                colour=RED,
+            )
+            await self.trace.line("FATAL: invalid argument", colour=RED)
+            return False
+        self.variables = tuple(
+            Variable(name=name, value=value, level=Level.DOTENV, origin="dotenv")
+            for name, value in values.items()
+        )
+        await self._uploaded(_DOTENV)
+        return True
+
+    async def _read_junit(self, selected: Selected) -> None:
+        counts = [] if self.tests is None else [self.tests]
+        for path in selected.paths:
+            try:
+                data = await self.workspaces.read(
+                    self.workspace, path, limit=_JUNIT_LIMIT
+                )
+                counts.append(parse_junit(data))
+            except (ReportError, EngineError) as error:
+                await self.trace.warning(f"{path}: {error}")
+        self.tests = sum_counts(counts)
+
+
+def _published(job: Job) -> str | None:
+    """Return the folder that a ``pages`` job publishes, or None for other jobs."""
+    if job.pages is False or (job.pages is None and job.name != "pages"):
+        return None
+    if job.pages is None or job.pages is True:
+        return _PAGES_FOLDER
+    return str(job.pages.get("publish") or _PAGES_FOLDER)

@@ -1,0 +1,242 @@
+"""Runs jobs: each attempt in a container of its own, in the phases of GitLab Runner.
+
+A job that fails is a :class:`~spotci.events.JobResult`. What is canceled stops its
+container, runs its ``after_script`` and cleans up before the cancellation goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from spotci.errors import EngineError
+from spotci.events import (
+    ArtifactsSaved,
+    FailureReason,
+    JobResult,
+    JobStatus,
+    Notice,
+)
+from spotci.executor.export import copy_into, export_layer
+from spotci.executor.handover import Handover, HandoverStore
+from spotci.executor.phases import End, JobPhases, RunnerServices
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from spotci.executor.artifacts import Archive
+    from spotci.executor.backend import Backend, SnapshotId
+    from spotci.executor.emit import Emit
+    from spotci.executor.plan import RunPlan
+    from spotci.pipeline import Job
+
+__all__ = ["JobRunner"]
+
+#: Seconds for removing what a job leaves in the engine, and for copying its artifacts.
+_CLEANUP_LIMIT = 60.0
+_EXPORT_LIMIT = 600.0
+_JOB_IDS_PER_RUN = 1000
+_BRIDGE = (
+    "spotci does not start downstream pipelines: run that project's pipeline there"
+)
+
+
+class JobRunner:
+    """Runs the jobs of one plan; it lives as long as its context.
+
+    Copies to the record and removals go on in the background when a job has ended.
+    Leaving the context waits for them, bounded, even when it is canceled.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        backend: Backend,
+        emit: Emit,
+        snapshot: SnapshotId | None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._emit = emit
+        self._clock = clock
+        self._store = HandoverStore(plan, backend.workspaces)
+        self._hurry = anyio.Event()
+        self._services = RunnerServices(
+            plan=plan,
+            backend=backend,
+            emit=emit,
+            clock=clock,
+            snapshot=snapshot,
+            store=self._store,
+            hurry=self._hurry,
+        )
+        self._ids = itertools.count(_first_id(plan))
+        self._slots: set[int] = set()
+        self._stack = AsyncExitStack()
+        self._background: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._background = await self._stack.enter_async_context(
+            anyio.create_task_group()
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        try:
+            return await self._stack.__aexit__(kind, error, traceback)
+        finally:
+            self._background = None
+            with (
+                anyio.move_on_after(_CLEANUP_LIMIT, shield=True),
+                suppress(EngineError),
+            ):
+                await self._store.drop()
+
+    def hurry(self) -> None:
+        """Skip what canceled jobs still want to do, ``after_script`` above all."""
+        self._hurry.set()
+
+    async def run(self, job: Job, attempt: int = 1) -> JobResult:
+        """Run one attempt of a job, numbered from 1, and return how it ended.
+
+        When it is canceled, the job's container has been stopped and its
+        ``after_script`` has run by the time the cancellation goes on.
+        """
+        started = self._clock()
+        if job.is_bridge:
+            return self._result(
+                job,
+                attempt,
+                started,
+                End(
+                    status=JobStatus.FAILED,
+                    reason=FailureReason.DOWNSTREAM_PIPELINE_CREATION_FAILED,
+                    message=_BRIDGE,
+                ),
+            )
+        slot = next(number for number in itertools.count() if number not in self._slots)
+        self._slots.add(slot)
+        phases = JobPhases(
+            services=self._services,
+            job=job,
+            number=attempt,
+            id=next(self._ids),
+            slot=slot,
+            started=started,
+        )
+        end = None
+        try:
+            end = await phases.run()
+        finally:
+            self._slots.discard(slot)
+            self._tidy(phases, end)
+        return self._result(job, attempt, started, end)
+
+    def _result(self, job: Job, attempt: int, started: float, end: End) -> JobResult:
+        return JobResult(
+            job=job.name,
+            status=end.status,
+            exit_code=end.exit_code,
+            failure_reason=end.reason,
+            message=end.message,
+            attempt=attempt,
+            started_at=started,
+            finished_at=self._clock(),
+            coverage=end.coverage,
+            tests=end.tests,
+            environment_url=end.environment_url,
+            release=end.release,
+        )
+
+    def _tidy(self, phases: JobPhases, end: End | None) -> None:
+        """Hand on what there is, and copy and remove the rest in the background."""
+        job = phases.job
+        archive = phases.archive
+        if end is not None:
+            self._store.put(
+                job.name,
+                Handover(
+                    id=phases.id,
+                    layer=None if archive is None else archive.layer,
+                    variables=phases.dotenv,
+                ),
+            )
+        if archive is not None:
+            self._start(self._export, job, archive, end, limit=_EXPORT_LIMIT)
+        if phases.reports is not None:
+            self._start(self._export_reports, job, phases.reports, limit=_EXPORT_LIMIT)
+        failed = end is None or end.status is not JobStatus.SUCCESS
+        if not (failed and self._plan.options.keep):
+            self._start(phases.release, limit=_CLEANUP_LIMIT)
+
+    def _start(
+        self,
+        function: Callable[..., Awaitable[None]],
+        *args: object,
+        limit: float,
+    ) -> None:
+        """Run something behind the jobs, to its end whatever is canceled meanwhile."""
+
+        async def run() -> None:
+            with anyio.move_on_after(limit, shield=True):
+                await function(*args)
+
+        if self._background is None:
+            raise RuntimeError("a JobRunner runs jobs inside of its context")
+        self._background.start_soon(run)
+
+    async def _export(self, job: Job, archive: Archive, end: End | None) -> None:
+        plan = self._plan
+        folder = plan.record / "artifacts" / plan.slug(job.name)
+        try:
+            await export_layer(self._backend.workspaces, archive.layer, folder)
+            passed = end is not None and end.status is JobStatus.SUCCESS
+            if plan.options.artifacts_to_source and passed:
+                await anyio.to_thread.run_sync(copy_into, folder, plan.tree.root)
+        except (EngineError, OSError) as error:
+            await self._warn(f"the artifacts of {job.name} are not kept: {error}")
+            return
+        await self._emit(
+            ArtifactsSaved(
+                at=self._clock(),
+                job=job.name,
+                path=str(folder),
+                files=archive.files,
+                bytes=archive.bytes,
+            )
+        )
+
+    async def _export_reports(self, job: Job, reports: Archive) -> None:
+        workspaces = self._backend.workspaces
+        folder = self._plan.record / "reports" / self._plan.slug(job.name)
+        try:
+            await export_layer(workspaces, reports.layer, folder)
+        except (EngineError, OSError) as error:
+            await self._warn(f"the reports of {job.name} are not kept: {error}")
+        with suppress(EngineError):
+            await workspaces.drop(reports.layer)
+
+    async def _warn(self, text: str) -> None:
+        await self._emit(Notice(at=self._clock(), text=text, level="warning"))
+
+
+def _first_id(plan: RunPlan) -> int:
+    """Return the first ``CI_JOB_ID`` of the run: other runs have others."""
+    for variable in plan.variables:
+        if variable.name == "CI_PIPELINE_ID" and variable.value.isdecimal():
+            return int(variable.value) * _JOB_IDS_PER_RUN + 1
+    return 1

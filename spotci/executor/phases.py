@@ -1,0 +1,653 @@
+"""One attempt of a job, phase by phase, as GitLab Runner runs it.
+
+::
+
+    prepare_executor   image, workspace, services and container, made at once
+    prepare_script     where it runs
+    get_sources        what the workspace holds; hooks:pre_get_sources_script
+    restore_cache      ┐ layers of the workspace: they cost nothing here, and are
+    download_artifacts ┘ told where the runner tells them
+    step_script        before_script and script, in one shell
+    after_script       in a new shell of the same container
+    archive_cache, upload_artifacts, cleanup_file_variables
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from spotci import __version__
+from spotci.errors import EngineError, ImagePullError
+from spotci.events import FailureReason, JobStatus
+from spotci.executor.artifacts import Saver, resolve_artifacts, tell_downloads
+from spotci.executor.cache import resolve_caches
+from spotci.executor.cache_phases import find_caches, save_caches, tell_restored
+from spotci.executor.concurrency import first_error, together
+from spotci.executor.files import FileSet, needed_folders
+from spotci.executor.job_variables import Attempt, expand_url, job_variables
+from spotci.executor.masking import MINIMUM_LENGTH, Secrets
+from spotci.executor.release import record_release
+from spotci.executor.resources import JobResources, WorkspaceRequest
+from spotci.executor.script import ScriptOptions, build_script
+from spotci.executor.services import resolve_services
+from spotci.executor.sources import plan_sources
+from spotci.executor.timeouts import go_duration, plan_timeouts
+from spotci.executor.trace import GREEN, RED, Trace
+from spotci.pipeline import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from spotci.events import TestCounts
+    from spotci.executor.artifacts import Archive, JobArtifacts
+    from spotci.executor.backend import Backend, Exit, LayerId, SnapshotId
+    from spotci.executor.cache import JobCache
+    from spotci.executor.emit import Emit
+    from spotci.executor.handover import Handover, HandoverStore
+    from spotci.executor.job_variables import JobVariables
+    from spotci.executor.plan import RunPlan
+    from spotci.executor.sources import Sources
+    from spotci.executor.timeouts import Timeouts
+    from spotci.pipeline import Job, JobName
+    from spotci.variables import Variable
+
+__all__ = ["End", "JobPhases", "RunnerServices"]
+
+_TIMED_OUT = (
+    "{} could not run to completion because the timeout was exceeded. For more "
+    "control over job and script timeouts see: https://docs.gitlab.com/ci/runners/"
+    "configure_runners/#set-script-and-after-script-timeouts"
+)
+_CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How an attempt ended."""
+
+    status: JobStatus
+    exit_code: int | None = None
+    reason: FailureReason | None = None
+    message: str | None = None
+    coverage: float | None = None
+    tests: TestCounts | None = None
+    environment_url: str | None = None
+    release: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the job succeeded."""
+        return self.status is JobStatus.SUCCESS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerServices:
+    """What all attempts of a run share.
+
+    When ``hurry`` is set, canceled jobs end without their ``after_script``.
+    """
+
+    plan: RunPlan
+    backend: Backend
+    emit: Emit
+    clock: Callable[[], float]
+    snapshot: SnapshotId | None
+    store: HandoverStore
+    hurry: anyio.Event
+
+
+@dataclass(slots=True, kw_only=True)
+class JobPhases:
+    """One attempt; afterwards its fields hold what it hands on."""
+
+    services: RunnerServices
+    job: Job
+    number: int
+    id: int
+    slot: int
+    started: float
+    archive: Archive | None = None
+    reports: Archive | None = None
+    #: Of its own dotenv reports.
+    dotenv: tuple[Variable, ...] = ()
+    _trace: Trace = field(init=False)
+    _attempt: Attempt = field(init=False)
+    _variables: JobVariables = field(init=False)
+    _inherited: tuple[Variable, ...] = field(init=False)
+    _timeouts: Timeouts = field(init=False)
+    _sources: Sources = field(init=False)
+    _resources: JobResources | None = None
+    _caches: tuple[JobCache, ...] = ()
+    _found: dict[int, tuple[str, LayerId] | None] = field(default_factory=dict)
+    _downloads: Mapping[JobName, Handover] = field(default_factory=dict)
+    #: Whether the script began: only then there is an after_script.
+    _began: bool = False
+    _after_ran: bool = False
+    _tests: TestCounts | None = None
+    _release: str | None = None
+
+    def __post_init__(self) -> None:
+        plan, job = self._plan, self.job
+        self._trace = Trace(
+            job.name,
+            self.services.emit,
+            limit=plan.options.output_limit,
+            coverage=job.coverage,
+            clock=self.services.clock,
+        )
+        timeout = (job.timeout or plan.options.job_timeout).total_seconds()
+        self._attempt = Attempt(
+            id=self.id,
+            project_dir=plan.project_dir,
+            started_at=self.started,
+            timeout=timeout,
+            slot=self.slot,
+            image="" if job.image else plan.options.default_image,
+        )
+        self._inherited = self.services.store.variables(
+            self.services.store.sources(job)
+        )
+        self._set_variables()
+        self._timeouts = plan_timeouts(timeout, self._variables)
+        self._sources = plan_sources(plan, self._variables)
+
+    @property
+    def _plan(self) -> RunPlan:
+        return self.services.plan
+
+    async def run(self) -> End:
+        """Run the attempt within its timeout, and return how it ended."""
+        end: End | None = None
+        try:
+            with anyio.move_on_after(self._timeouts.job) as deadline:
+                end = await self._with_tasks()
+            if deadline.cancelled_caught or end is None:
+                took = go_duration(self._timeouts.job)
+                end = End(
+                    status=JobStatus.FAILED,
+                    reason=FailureReason.JOB_EXECUTION_TIMEOUT,
+                    message=f"execution took longer than {took} seconds",
+                )
+        except anyio.get_cancelled_exc_class():
+            await self._cancel()
+            raise
+        await self._farewell(end)
+        return replace(
+            end,
+            coverage=self._trace.coverage,
+            tests=self._tests,
+            environment_url=self._environment_url(),
+            release=self._release if end.passed else None,
+        )
+
+    async def release(self) -> None:
+        """Remove what the attempt made in the engine."""
+        if self._resources is not None:
+            await self._resources.release()
+
+    async def _with_tasks(self) -> End:
+        """Run the phases, with a group for what goes on beside them."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                end = await self._guarded(tasks)
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            error = first_error(group)
+            if error is None:
+                raise
+            return _system_failure(error)
+        return end
+
+    async def _guarded(self, tasks: TaskGroup) -> End:
+        """Run the phases; a fault of the engine fails the job."""
+        await self._head()
+        lost = self.services.store.lost(self.services.store.sources(self.job))
+        if lost:
+            return End(
+                status=JobStatus.FAILED,
+                reason=FailureReason.MISSING_DEPENDENCY_FAILURE,
+                message="This job depends on other jobs with expired/erased artifacts: "
+                + ", ".join(lost),
+            )
+        try:
+            await self._prepare(tasks)
+            end = await self._get_sources()
+            if end is None:
+                end = await self._script()
+                end = await self._after_script(end)
+                end = await self._keep(end)
+        except ImagePullError as error:
+            end = End(
+                status=JobStatus.FAILED,
+                reason=FailureReason.IMAGE_PULL_FAILURE,
+                message=str(error),
+            )
+        except EngineError as error:
+            end = _system_failure(error)
+        await self._cleanup(end)
+        return end
+
+    async def _head(self) -> None:
+        trace = self._trace
+        engine = self.services.backend.engine.description
+        await trace.line(f"Running with spotci {__version__} on {engine}")
+        too_short = trace.secrets.too_short
+        if too_short:
+            await trace.warning(
+                f"{too_short} masked variables have fewer than {MINIMUM_LENGTH} "
+                "characters and are not masked"
+            )
+
+    async def _prepare(self, tasks: TaskGroup) -> None:
+        executor = "docker" if self.services.backend.containers else "shell"
+        async with self._trace.section(
+            "prepare_executor", f'Preparing the "{executor}" executor'
+        ):
+            resources = self._resources = await self._plan_resources()
+            await together(
+                resources.get_images,
+                partial(self._open_workspace, resources),
+                resources.connect,
+            )
+            if resources.docker is not None:
+                self._variables = self._variables.overridden(
+                    resources.docker.environment
+                )
+            await together(
+                partial(resources.create, self._variables),
+                partial(self._write_files, resources),
+            )
+            follow = self._variables.flag("CI_DEBUG_SERVICES", default=False)
+            await resources.start_services(tasks if follow else None)
+            await self._tell_image(resources)
+        async with self._trace.section("prepare_script", "Preparing environment"):
+            await self._trace.line(
+                f"Running on {resources.name} via "
+                f"{self.services.backend.engine.description}..."
+            )
+
+    async def _plan_resources(self) -> JobResources:
+        plan, variables = self._plan, self._variables
+        image = self.job.image or Image(name=plan.options.default_image)
+        image = replace(image, name=variables.expand(image.name).strip())
+        if not image.name:
+            raise EngineError("invalid image reference: the name is empty")
+        if self.services.backend.containers:
+            await self._trace.line(f"Using Docker executor with image {image.name} ...")
+            services, warnings = resolve_services(self.job.services, variables)
+        else:
+            await self._trace.line("Using Shell (sh) executor...")
+            services, warnings = (), _no_services(self.job)
+        for warning in warnings:
+            await self._trace.warning(warning)
+        for service in services:
+            await self._trace.line(f"Starting service {service.image}...")
+        suffix = "" if self.number == 1 else f"-{self.number}"
+        return JobResources(
+            backend=self.services.backend,
+            plan=plan,
+            emit=self.services.emit,
+            trace=self._trace,
+            name=f"spot-ci-{plan.run}-{plan.slug(self.job.name)}{suffix}",
+            labels={"spotci.run": plan.run, "spotci.job": self.job.name},
+            image=image,
+            services=services,
+        )
+
+    async def _open_workspace(self, resources: JobResources) -> None:
+        """Open the workspace over the layers of caches and artifacts."""
+        self._caches = await self._resolve_caches()
+        workspaces = self.services.backend.workspaces
+        if self._caches and not self._plan.options.ignore_caches:
+            self._found = await find_caches(
+                workspaces,
+                self._caches,
+                project_path=self._plan.project_path,
+                attempts=max(
+                    1, self._variables.number("RESTORE_CACHE_ATTEMPTS", default=1)
+                ),
+            )
+        elif self._caches:
+            self._found = dict.fromkeys(
+                index for index, cache in enumerate(self._caches) if cache.restores
+            )
+        store = self.services.store
+        self._downloads = await store.layers(store.sources(self.job))
+        caches = [hit[1] for hit in self._found.values() if hit is not None]
+        artifacts = [
+            handover.layer
+            for handover in self._downloads.values()
+            if handover.layer is not None
+        ]
+        request = WorkspaceRequest(
+            snapshot=self.services.snapshot if self._sources.has_files else None,
+            git_depth=self._sources.depth,
+            layers=tuple(dict.fromkeys([*caches, *artifacts])),
+            attempts=max(1, self._variables.number("GET_SOURCES_ATTEMPTS", default=1)),
+        )
+        workspace = await resources.open_workspace(
+            request, project_dir=self._plan.project_dir
+        )
+        if workspace.spec.project_dir != self._attempt.project_dir:
+            self._attempt = replace(
+                self._attempt, project_dir=workspace.spec.project_dir
+            )
+            self._set_variables()
+
+    async def _resolve_caches(self) -> tuple[JobCache, ...]:
+        if not self.job.cache:
+            return ()
+        return await anyio.to_thread.run_sync(
+            resolve_caches, self.job.cache, self._plan, self._variables.expand
+        )
+
+    async def _write_files(self, resources: JobResources) -> None:
+        if self._variables.files and resources.workspace is not None:
+            await self.services.backend.workspaces.write_private(
+                resources.workspace, self._variables.files
+            )
+
+    async def _tell_image(self, resources: JobResources) -> None:
+        if not self.services.backend.containers:
+            return
+        info = resources.image_info(resources.image.name)
+        digest = f" with digest {info.digest}" if info.digest else ""
+        if info.id:
+            await self._trace.line(
+                f"Using docker image {info.id} for {info.name}{digest} ..."
+            )
+
+    async def _get_sources(self) -> End | None:
+        """Tell what the workspace holds; return the end where a hook failed."""
+        trace = self._trace
+        async with trace.section("get_sources", "Getting source from Git repository"):
+            hook = self.job.pre_get_sources_script
+            if hook and self._sources.runs_hooks:
+                exit_ = await self._shell(hook, status="running")
+                if exit_.code:
+                    return _failed(exit_)
+            for line in self._sources.lines:
+                await trace.line(line)
+        if self._caches:
+            async with trace.section("restore_cache", "Restoring cache"):
+                await tell_restored(trace, self._caches, self._found)
+        if self._downloads:
+            async with trace.section("download_artifacts", "Downloading artifacts"):
+                await tell_downloads(trace, self._downloads)
+        return None
+
+    async def _script(self) -> End:
+        commands = (*self.job.before_script, *self.job.script)
+        attempts = self._variables.number("EXECUTOR_JOB_SECTION_ATTEMPTS", default=1)
+        async with self._trace.section(
+            "step_script", 'Executing "step_script" stage of the job script'
+        ):
+            self._began = True
+            with anyio.move_on_after(self._timeouts.script) as deadline:
+                exit_ = await self._shell_again(commands, attempts)
+            if not deadline.cancelled_caught:
+                return (
+                    _failed(exit_)
+                    if exit_.code
+                    else End(status=JobStatus.SUCCESS, exit_code=0)
+                )
+            await self._trace.warning(_TIMED_OUT.format("step_script"))
+        return End(
+            status=JobStatus.FAILED,
+            reason=FailureReason.JOB_EXECUTION_TIMEOUT,
+            message="script timeout",
+        )
+
+    async def _shell_again(self, commands: Sequence[str], attempts: int) -> Exit:
+        """Run the script, again where the engine failed at starting it."""
+        while True:
+            attempts -= 1
+            try:
+                return await self._shell(commands, status="running")
+            except EngineError as error:
+                if attempts <= 0:
+                    raise
+                await self._trace.warning(f"Retrying step_script: {error}")
+
+    async def _after_script(self, end: End) -> End:
+        if not self.job.after_script:
+            return end
+        self._after_ran = True
+        async with self._trace.section("after_script", "Running after_script"):
+            await self._trace.line("Running after script...", colour=GREEN)
+            with anyio.move_on_after(self._timeouts.after_script) as deadline:
+                exit_ = await self._shell(
+                    self.job.after_script, status=end.status.value
+                )
+            if deadline.cancelled_caught:
+                await self._trace.warning(_TIMED_OUT.format("after_script"))
+                return end
+            if not exit_.code:
+                return end
+            if end.passed and not self._variables.flag(
+                "AFTER_SCRIPT_IGNORE_ERRORS", default=True
+            ):
+                return _failed(exit_)
+            await self._trace.warning(
+                "after_script failed, but job will continue unaffected: "
+                f"exit code {exit_.code}"
+            )
+            return end
+
+    async def _shell(self, commands: Sequence[str], *, status: str) -> Exit:
+        """Run commands in a new shell of the job's container."""
+        resources = self._resources
+        if resources is None or resources.container is None:
+            raise EngineError("the container of the job is gone")
+        values = {**self._variables.values, "CI_JOB_STATUS": status}
+        script = build_script(
+            commands,
+            variables=values,
+            project_dir=self._attempt.project_dir,
+            options=ScriptOptions.of(values),
+        )
+        return await resources.run(resources.container, script)
+
+    async def _keep(self, end: End) -> End:
+        """Save caches and artifacts, as far as the end of the script lets them."""
+        if self.job.release is not None and end.passed:
+            async with self._trace.section(
+                "step_release", 'Executing "step_release" stage of the job script'
+            ):
+                self._release = await record_release(
+                    self.job, self._plan, self._variables, self._trace
+                )
+        caches = [
+            cache for cache in self._caches if cache.saves_after(success=end.passed)
+        ]
+        artifacts = resolve_artifacts(self.job, self._variables.expand)
+        if not caches and artifacts is None:
+            return end
+        files = await self._files(caches, artifacts, success=end.passed)
+        if files is None:
+            return end
+        await self._save_caches(caches, files, end)
+        if artifacts is not None:
+            return await self._save_artifacts(artifacts, files, end)
+        return end
+
+    async def _files(
+        self,
+        caches: Sequence[JobCache],
+        artifacts: JobArtifacts | None,
+        *,
+        success: bool,
+    ) -> FileSet | None:
+        """Return the files of the workspace that caches and artifacts may mean."""
+        resources = self._resources
+        if resources is None or resources.workspace is None:
+            return None
+        project_dir = self._attempt.project_dir
+        patterns = [path for cache in caches if cache.saves for path in cache.paths]
+        untracked = any(cache.saves and cache.untracked for cache in caches)
+        if artifacts is not None:
+            patterns += artifacts.patterns(success=success)
+            untracked = untracked or (
+                artifacts.untracked and artifacts.archive_after(success=success)
+            )
+        under = needed_folders(patterns, project_dir, untracked=untracked)
+        entries = (
+            {}
+            if under == ()
+            else await self.services.backend.workspaces.listing(
+                resources.workspace, under=under
+            )
+        )
+        tree = self._plan.tree
+        known = {entry.path for entry in tree.entries} if untracked else set()
+        return FileSet(
+            entries=entries, tracked=tree.tracked | known, project_dir=project_dir
+        )
+
+    async def _save_caches(
+        self, caches: Sequence[JobCache], files: FileSet, end: End
+    ) -> None:
+        resources = self._resources
+        if not caches or resources is None or resources.workspace is None:
+            return
+        name = "archive_cache" if end.passed else "archive_cache_on_failure"
+        async with self._trace.section(name, f"Saving cache for {_adjective(end)} job"):
+            await save_caches(
+                self.services.backend.workspaces,
+                resources.workspace,
+                self._trace,
+                caches,
+                files,
+                project_path=self._plan.project_path,
+            )
+
+    async def _save_artifacts(
+        self, artifacts: JobArtifacts, files: FileSet, end: End
+    ) -> End:
+        resources = self._resources
+        if resources is None or resources.workspace is None:
+            return end
+        if not artifacts.patterns(success=end.passed) and not (
+            artifacts.archive_after(success=end.passed)
+        ):
+            return end
+        saver = Saver(
+            workspaces=self.services.backend.workspaces,
+            workspace=resources.workspace,
+            trace=self._trace,
+            files=files,
+        )
+        name = f"upload_artifacts_on_{'success' if end.passed else 'failure'}"
+        try:
+            async with self._trace.section(
+                name, f"Uploading artifacts for {_adjective(end)} job"
+            ):
+                await saver.save(artifacts, success=end.passed)
+        finally:
+            self.archive, self.reports = saver.archive, saver.reports
+            self.dotenv, self._tests = saver.variables, saver.tests
+        if saver.error is not None and end.passed:
+            return End(
+                status=JobStatus.FAILED,
+                exit_code=1,
+                reason=FailureReason.SCRIPT_FAILURE,
+                message=f"the dotenv report is refused: {saver.error}",
+            )
+        return end
+
+    async def _cleanup(self, end: End) -> None:
+        resources = self._resources
+        if resources is None or resources.container is None:
+            return
+        if not end.passed and resources.services:
+            await resources.show_service_logs()
+        async with self._trace.section(
+            "cleanup_file_variables",
+            "Cleaning up project directory and file based variables",
+        ):
+            if self._plan.options.keep and not end.passed:
+                await self._trace.line(f"The container {resources.name} is kept")
+
+    async def _farewell(self, end: End) -> None:
+        if end.passed:
+            await self._trace.line("Job succeeded", colour=GREEN)
+            return
+        system = (
+            " (system failure)"
+            if end.reason is FailureReason.RUNNER_SYSTEM_FAILURE
+            else ""
+        )
+        message = end.message or f"exit code {end.exit_code}"
+        await self._trace.line(f"ERROR: Job failed{system}: {message}", colour=RED)
+
+    async def _cancel(self) -> None:
+        """Run after_script for a canceled job, unless nobody wants to wait for it."""
+        with anyio.CancelScope(shield=True) as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch_hurry, scope)
+                if self._began and not self._after_ran:
+                    try:
+                        await self._after_script(End(status=JobStatus.CANCELED))
+                    except EngineError as error:
+                        await self._trace.warning(str(error))
+                await self._trace.line(f"ERROR: Job failed: {_CANCELED}", colour=RED)
+                tasks.cancel_scope.cancel()
+
+    async def _watch_hurry(self, scope: anyio.CancelScope) -> None:
+        await self.services.hurry.wait()
+        scope.cancel()
+
+    def _set_variables(self) -> None:
+        self._variables = job_variables(
+            self._plan, self.job, self._attempt, self._inherited
+        )
+        self._trace.secrets = Secrets(self._variables.secrets)
+
+    def _environment_url(self) -> str | None:
+        environment = self.job.environment
+        if environment is None or environment.url is None:
+            return None
+        return expand_url(
+            environment.url,
+            self._plan,
+            self.job,
+            self._attempt,
+            (*self._inherited, *self.dotenv),
+        )
+
+
+def _failed(exit_: Exit) -> End:
+    message = None
+    if exit_.oom_killed:
+        message = f"exit code {exit_.code}: the container was killed, out of memory"
+    return End(
+        status=JobStatus.FAILED,
+        exit_code=exit_.code,
+        reason=FailureReason.SCRIPT_FAILURE,
+        message=message,
+    )
+
+
+def _system_failure(error: EngineError) -> End:
+    return End(
+        status=JobStatus.FAILED,
+        reason=FailureReason.RUNNER_SYSTEM_FAILURE,
+        message=str(error),
+    )
+
+
+def _adjective(end: End) -> str:
+    return "successful" if end.passed else "failed"
+
+
+def _no_services(job: Job) -> tuple[str, ...]:
+    return tuple(
+        f"Service {service.name} is not started: there are no containers"
+        for service in job.services
+    )

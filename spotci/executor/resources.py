@@ -1,0 +1,403 @@
+"""What one attempt of a job holds in the engine: image, workspace, services, container.
+
+What does not depend on each other is made at once. The cost of a job is that of one
+container: a network only for services, no helper containers, and ``after_script``
+starts the same container again.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from spotci.errors import EngineError
+from spotci.events import Progress
+from spotci.executor.backend import (
+    ContainerSpec,
+    DockerAccess,
+    Mount,
+    WorkspaceSpec,
+)
+from spotci.executor.concurrency import first_error, together, uninterrupted
+from spotci.executor.images import is_docker
+from spotci.executor.script import DETECT_SHELL
+from spotci.executor.services import ServiceSet
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from spotci.executor.backend import (
+        Backend,
+        ContainerId,
+        Exit,
+        ImageInfo,
+        LayerId,
+        NetworkId,
+        SnapshotId,
+        Workspace,
+    )
+    from spotci.executor.emit import Emit
+    from spotci.executor.job_variables import JobVariables
+    from spotci.executor.plan import RunPlan
+    from spotci.executor.services import JobService
+    from spotci.executor.trace import Trace
+    from spotci.pipeline import Image
+
+__all__ = ["JobResources", "WorkspaceRequest"]
+
+#: Seconds between two Progress events of one image.
+_PROGRESS_INTERVAL = 0.25
+#: Seconds that a stopped process has to give its last output.
+_LAST_OUTPUT = 5.0
+#: Other paths that are tried where one inside the engine is taken.
+_PATHS = 64
+_CONFLICT = 409
+_CERTIFICATES = "/certs/client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceRequest:
+    """How the workspace of a job begins."""
+
+    snapshot: SnapshotId | None
+    git_depth: int | None
+    layers: tuple[LayerId, ...]
+    attempts: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class JobResources:
+    """Makes and removes what one attempt of a job needs; ``name`` is its container's.
+
+    ``image`` and ``services`` have their variables expanded.
+    """
+
+    backend: Backend
+    plan: RunPlan
+    emit: Emit
+    trace: Trace
+    name: str
+    labels: dict[str, str]
+    image: Image
+    services: tuple[JobService, ...]
+    workspace: Workspace | None = None
+    container: ContainerId | None = None
+    network: NetworkId | None = None
+    docker: DockerAccess | None = None
+    _images: dict[str, ImageInfo] = field(default_factory=dict)
+    _nested: bool = False
+    _service_set: ServiceSet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._service_set = ServiceSet(
+            engine=self.backend.engine,
+            trace=self.trace,
+            name=self.name,
+            labels=self.labels,
+            limits=self.plan.options.limits,
+            timeout=self.plan.options.services_timeout,
+        )
+
+    @property
+    def wants_docker(self) -> bool:
+        """Whether the job asks for the engine itself."""
+        match self.plan.options.docker:
+            case "always":
+                return True
+            case "never":
+                return False
+            case _:
+                return is_docker(self.image.name) or any(
+                    service.docker for service in self.services
+                )
+
+    @property
+    def shares_path(self) -> bool:
+        """Whether paths in the job must be paths in the engine, too."""
+        return self.wants_docker and not self.plan.options.nested_dind
+
+    async def get_images(self) -> None:
+        """Bring in all images; raise ImagePullError for one that cannot be had."""
+        await together(
+            partial(
+                self._get_image,
+                self.image.name,
+                self.image.pull_policy,
+                self.image.platform,
+            ),
+            partial(self._get_service_images, self._started_services()),
+        )
+
+    async def open_workspace(
+        self, request: WorkspaceRequest, *, project_dir: str
+    ) -> Workspace:
+        """Open the workspace, and again where the engine failed at it."""
+        left = request.attempts
+        while True:
+            left -= 1
+            try:
+                workspace = await self._open(request, project_dir)
+            except EngineError as error:
+                if left <= 0:
+                    raise
+                await self.trace.warning(f"Retrying get_sources: {error}")
+            else:
+                self.workspace = workspace
+                return workspace
+
+    async def connect(self) -> None:
+        """Make the network that services need, and get access to the engine.
+
+        An engine that is given to nobody has the job's Docker services started.
+        """
+        await self._connect()
+        if not self.shares_path:
+            return
+        aliases = dict.fromkeys(
+            alias
+            for service in self.services
+            if service.docker
+            for alias in service.aliases
+        )
+        self.docker = await self.backend.engine.docker_access(
+            self.network, aliases=tuple(aliases) or ("docker",)
+        )
+        if self.docker is None:
+            self._nested = True
+            await self._connect()
+            await self._get_service_images(self._started_services())
+
+    async def create(self, variables: JobVariables) -> None:
+        """Create the container of the job and those of its services."""
+        await together(partial(self._create_job, variables), self._create_services)
+
+    async def start_services(self, tasks: TaskGroup | None) -> None:
+        """Start the services and wait until they are ready; see ServiceSet.start."""
+        await self._service_set.start(tasks)
+        await self._service_set.wait_ready()
+
+    async def show_service_logs(self) -> None:
+        """Send the last lines of every service."""
+        await self._service_set.show_logs()
+
+    def image_info(self, name: str) -> ImageInfo:
+        """Return what is known of an image that has been brought in."""
+        return self._images[name]
+
+    async def run(self, container: ContainerId, script: bytes) -> Exit:
+        """Start the container with a script, and send its output until it ends.
+
+        Where this is canceled the container is stopped first, and its last output is
+        sent.
+        """
+        engine = self.backend.engine
+        ended = anyio.Event()
+        reading = anyio.CancelScope(shield=True)
+
+        async def read() -> None:
+            with reading:
+                await self.trace.output(process.output)
+            ended.set()
+
+        async with engine.start(container, stdin=script) as process:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                try:
+                    await ended.wait()
+                except anyio.get_cancelled_exc_class():
+                    grace = self.plan.options.stop_grace
+                    with anyio.move_on_after(grace + _LAST_OUTPUT, shield=True):
+                        with suppress(EngineError):
+                            await engine.stop(container, grace=grace)
+                        await ended.wait()
+                    reading.cancel()
+                    raise
+            return await process.wait()
+
+    async def release(self) -> None:
+        """Remove everything; what fails is left to the engine's own sweep."""
+        removing = [*self._service_set.containers]
+        if self.container is not None:
+            removing.append(self.container)
+        async with anyio.create_task_group() as tasks:
+            for container in removing:
+                tasks.start_soon(
+                    _quietly, partial(self.backend.engine.remove, container)
+                )
+        async with anyio.create_task_group() as tasks:
+            if self.network is not None:
+                tasks.start_soon(
+                    _quietly, partial(self.backend.engine.remove_network, self.network)
+                )
+            if self.workspace is not None:
+                tasks.start_soon(
+                    _quietly, partial(self.backend.workspaces.close, self.workspace)
+                )
+
+    def _started_services(self) -> tuple[JobService, ...]:
+        """Return the services that are containers: the engine itself needs none."""
+        if self._nested or not self.shares_path:
+            return self.services
+        return tuple(service for service in self.services if not service.docker)
+
+    async def _connect(self) -> None:
+        if self._started_services() and self.network is None:
+            self.network = await uninterrupted(
+                partial(self.backend.engine.create_network, self.name)
+            )
+
+    async def _get_service_images(self, services: Sequence[JobService]) -> None:
+        wanted = {service.image: service.service for service in services}
+        await together(
+            *(
+                partial(self._get_image, name, service.pull_policy, service.platform)
+                for name, service in wanted.items()
+                if name not in self._images
+            )
+        )
+
+    async def _get_image(
+        self, name: str, policy: Sequence[str], platform: str | None
+    ) -> None:
+        progress = _PullProgress(name)
+        done = anyio.Event()
+
+        async def report() -> None:
+            told = False
+            while not done.is_set():
+                with anyio.move_on_after(_PROGRESS_INTERVAL):
+                    await done.wait()
+                if not progress.changed and not (told and done.is_set()):
+                    continue
+                if not told:
+                    await self.trace.line(f"Pulling docker image {name} ...")
+                    told = True
+                await self.emit(progress.event(finished=done.is_set()))
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(report)
+                try:
+                    info = await self.backend.images.ensure(
+                        name,
+                        policy=tuple(policy),
+                        platform=platform,
+                        progress=progress.note,
+                    )
+                finally:
+                    done.set()
+        except BaseExceptionGroup as group:
+            error = first_error(group)
+            if error is None:
+                raise
+            raise error from None
+        self._images[name] = info
+
+    async def _open(self, request: WorkspaceRequest, project_dir: str) -> Workspace:
+        head, _, rest = project_dir.removeprefix("/").partition("/")
+        for slot in range(_PATHS):
+            # Another job of the engine may have the plain path, if paths are shared.
+            path = project_dir if not slot else f"/{head}/{slot}/{rest}"
+            spec = WorkspaceSpec(
+                name=self.name,
+                project_dir=path,
+                snapshot=request.snapshot,
+                git_depth=request.git_depth,
+                layers=request.layers,
+                shared_path=self.shares_path,
+            )
+            try:
+                return await uninterrupted(partial(self.backend.workspaces.open, spec))
+            except EngineError as error:
+                if error.status != _CONFLICT or not self.shares_path:
+                    raise
+        raise EngineError(f"{_PATHS} jobs use the path {project_dir}")
+
+    async def _create_job(self, variables: JobVariables) -> None:
+        docker = self.docker or DockerAccess()
+        spec = ContainerSpec(
+            name=self.name,
+            image=self._identity(self.image.name),
+            entrypoint=self.image.entrypoint,
+            command=DETECT_SHELL,
+            environment=variables.public,
+            workspace=self.workspace,
+            mounts=(*docker.mounts, *self._certificates()),
+            network=self.network,
+            aliases=("build",) if self.network is not None else (),
+            extra_hosts=docker.extra_hosts,
+            user=self.image.user,
+            platform=self.image.platform,
+            stdin=True,
+            labels=self.labels,
+            limits=self.plan.options.limits,
+        )
+        self.container = await uninterrupted(partial(self.backend.engine.create, spec))
+
+    async def _create_services(self) -> None:
+        services = self._started_services()
+        if not services or self.workspace is None:
+            return
+        await self._service_set.create(
+            [(service, self._images[service.image]) for service in services],
+            network=self.network,
+            workspace=self.workspace,
+            extra_hosts=dict(self.docker.extra_hosts) if self.docker else {},
+            docker_mounts=self._certificates(),
+        )
+
+    def _certificates(self) -> tuple[Mount, ...]:
+        """Return where a nested daemon puts the certificates for its clients.
+
+        They lie in the workspace's folder for private files, and vanish with it.
+        """
+        nested = any(service.docker for service in self._started_services())
+        if not nested or self.workspace is None or not self.workspace.mounts:
+            return ()
+        private = self.workspace.mounts[-1]
+        return (Mount(source=private.source, target=_CERTIFICATES),)
+
+    def _identity(self, name: str) -> str:
+        info = self._images[name]
+        return info.id or info.name
+
+
+class _PullProgress:
+    """The last that was said of a transfer; ``note`` may be called in any thread."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: tuple[str, int, int | None] | None = None
+        self._told: tuple[str, int, int | None] | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self._last is not self._told
+
+    def note(self, text: str, done: int, total: int | None) -> None:
+        self._last = (text, done, total)
+
+    def event(self, *, finished: bool) -> Progress:
+        self._told = self._last
+        text, done, total = self._last or ("", 0, None)
+        return Progress(
+            at=time.time(),
+            what="image",
+            subject=self._name,
+            text=text,
+            done=done,
+            total=total,
+            finished=finished,
+        )
+
+
+async def _quietly(function: Callable[[], Awaitable[None]]) -> None:
+    with suppress(EngineError):
+        await function()
