@@ -20,6 +20,7 @@ __all__ = [
     "USAGE",
     "config_errors",
     "leaves",
+    "nobody_reads",
     "report",
 ]
 
@@ -38,8 +39,6 @@ def report(error: BaseException) -> int:
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in found):
         _print("interrupted")
         return INTERRUPTED
-    if any(isinstance(leaf, BrokenPipeError) for leaf in found):
-        return PIPELINE_FAILED
     if not all(isinstance(leaf, SpotciError) for leaf in found):
         return _bug(error)
     configuration = config_errors(found)
@@ -52,6 +51,11 @@ def report(error: BaseException) -> int:
         _print(text)
     engine = any(isinstance(leaf, EngineError) for leaf in found)
     return ENGINE_FAILED if engine else USAGE
+
+
+def nobody_reads(error: BaseException) -> bool:
+    """Say whether the reader of our output has gone, as ``head`` does."""
+    return any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error))
 
 
 def config_errors(errors: Iterable[BaseException]) -> list[ConfigError]:

@@ -49,14 +49,14 @@ def _run(arguments: list[str]) -> int:
 
         code = app.main(arguments, prog_name="spotci", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except SystemExit as leaving:
         # So click leaves when the reader of its output has gone.
         if leaving.code != 1:
             raise
         raise BrokenPipeError from None
     except BaseException as error:  # noqa: BLE001 - the last place that can explain
+        if failure.nobody_reads(error):
+            raise BrokenPipeError from None
         sys.stdout.flush()
         return failure.report(error)
     return code if isinstance(code, int) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,22 +54,30 @@ def perform(task: Task) -> int:
     project = task.loaded.project
     store = RunStore(record_folder(project))
     recorder = Recorder(store.create(command=task.command, number=store.next_number()))
-    progress = _Course()
+    course = _Course()
     reporters = [recorder, *reporters_of(task)]
     try:
         with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
             interrupted = anyio.run(
-                _perform, task, recorder.run, Path(scratch), reporters, progress
+                _perform, task, recorder.run, Path(scratch), reporters, course
             )
     finally:
+        _complete(recorder, course)
         for reporter in reporters:
             reporter.close()
-        if progress.started is None:
+        if course.started is None:
             store.remove(recorder.run)
         store.evict(Quota(runs=project.settings.run.keep_runs))
     if interrupted:
         return failure.INTERRUPTED
-    return 0 if progress.status in _PASSED else failure.PIPELINE_FAILED
+    return 0 if course.status in _PASSED else failure.PIPELINE_FAILED
+
+
+def _complete(recorder: Recorder, course: _Course) -> None:
+    """Record an end where none arrived, as when nobody reads our output any more."""
+    if (end := course.end(JobStatus.CANCELED)) is not None:
+        with suppress(OSError):
+            recorder.handle(end)
 
 
 class _Course:

@@ -69,7 +69,6 @@ def test_configuration_errors_come_in_the_order_of_the_files_with_a_count(
             "interrupted\n",
             id="interrupted in a group",
         ),
-        pytest.param(group(BrokenPipeError()), 1, "", id="nobody reads"),
     ],
 )
 def test_each_kind_of_failure(
