@@ -122,9 +122,10 @@ if ! openssl x509 -checkend 2592000 -noout -in "$certificates/client/cert.pem" \
     openssl ecparam -name prime256v1 -genkey -noout -out ca/key.pem
     openssl req -new -x509 -days 3650 -key ca/key.pem -subj '/CN=spotci engine CA' \
       -out ca/cert.pem
-    # Go takes the name * for every host name without a dot, so for every alias.
-    sign server 'spotci engine' 'extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost,DNS:docker,DNS:*,IP:127.0.0.1,IP:::1'
+    # The public image names localhost and docker; the others are aliases in use.
+    names=DNS:localhost,DNS:docker,DNS:dind,DNS:docker-dind,IP:127.0.0.1,IP:::1
+    sign server 'spotci engine' "extendedKeyUsage = serverAuth
+subjectAltName = $names"
     sign client 'spotci client' 'extendedKeyUsage = clientAuth'
   ) >/tmp/spot-ci-certificates.log 2>&1 || {
     cat /tmp/spot-ci-certificates.log >&2
@@ -167,7 +168,6 @@ def engine_config(
     ours = {
         **labels.host_labels(settings.name, labels.Role.ENGINE),
         labels.CONFIG: engine_digest(settings),
-        labels.USER: str(os.getuid()),
     }
     return {**_config(settings, registry_port), "Labels": ours}
 

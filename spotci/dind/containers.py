@@ -103,7 +103,7 @@ class DockerEngine:
         made: dict[str, Any] = await self._call("create container", spec.name, create)
         container = ContainerId(made["Id"])
         if spec.stdin:
-            self._attended[container] = services.is_given(spec)
+            self._attended[container] = spec.registry or services.is_given(spec)
         return container
 
     @asynccontextmanager

@@ -200,7 +200,7 @@ async def _start(
 ) -> None:
     progress(f"starting {settings.name}", 0, None)
     if state is None:
-        await outer.ensure_image(settings.image, progress)
+        await outer.ensure_image(settings.image, settings, progress)
         await outer.ensure_network(settings)
         await _create(outer, settings, settings.registry_port)
     try:

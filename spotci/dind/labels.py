@@ -5,7 +5,7 @@
 ``spotci.engine``  name of the engine that an object of the host belongs to
 ``spotci.role``    what the object is, see Role
 ``spotci.config``  digest of what the engine was made from
-``spotci.user``    numeric id of the user that made the engine
+``spotci.user``    numeric id of the user that an object of the host belongs to
 ``spotci.run``     id of the run that an object of the engine belongs to
 ``spotci.pid``     process that made it, on the machine and boot of the next
 ``spotci.boot``    id of the boot of the machine
@@ -73,7 +73,7 @@ def boot_id() -> str:
 
 def host_labels(engine: str, role: Role) -> dict[str, str]:
     """Return the labels of an object on the host."""
-    return {MARK: "1", ENGINE: engine, ROLE: role}
+    return {MARK: "1", ENGINE: engine, ROLE: role, USER: str(os.getuid())}
 
 
 def run_labels(run: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:

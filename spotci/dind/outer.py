@@ -15,6 +15,7 @@ from docker import errors as docker_errors
 from spotci.dind import labels
 from spotci.dind.calls import Calls
 from spotci.dind.hosts import find_host
+from spotci.dind.state import note_pulled
 from spotci.dind.transport import connect
 from spotci.errors import EngineError, EngineUnavailableError, ImagePullError
 
@@ -109,8 +110,13 @@ class Outer:
             if fault.status != _NOT_FOUND:
                 raise
 
-    async def ensure_image(self, name: str, progress: Progress) -> None:
-        """Pull an image that the host engine lacks; raise ImagePullError."""
+    async def ensure_image(
+        self, name: str, settings: EngineSettings, progress: Progress
+    ) -> None:
+        """Pull an image that the host engine lacks; raise ImagePullError.
+
+        It is noted in the state folder, for ``clean``: images have no labels of ours.
+        """
         try:
             await self.calls(
                 "inspect image", name, partial(self.client.inspect_image, name)
@@ -126,6 +132,7 @@ class Outer:
                 abandon=True,
                 error=ImagePullError,
             )
+            note_pulled(settings, name)
 
     async def ensure_network(self, settings: EngineSettings) -> None:
         """Create the engine's network where it is missing."""

@@ -8,15 +8,24 @@ lies on a volume.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from spotci.dind import labels
+from spotci.errors import EngineError
 
 if TYPE_CHECKING:
     from spotci.dind.outer import ContainerState, Outer
     from spotci.dind.settings import EngineSettings, Progress
 
-__all__ = ["is_current", "registry_config", "start"]
+__all__ = ["collect_garbage", "empty", "is_current", "registry_config", "start"]
+
+_NOT_FOUND = 404
+
+#: Of the public image; what it stores is set by variables, which this reads, too.
+_CONFIG = "/etc/docker/registry/config.yml"
 
 
 async def is_current(
@@ -46,9 +55,63 @@ async def start(
         if _serves(state, engine):
             return
         await outer.remove(name)
-    await outer.ensure_image(settings.registry_image, progress)
+    await outer.ensure_image(settings.registry_image, settings, progress)
     await outer.create(name, registry_config(settings, engine.id))
     await outer.start(name)
+
+
+async def empty(outer: Outer, settings: EngineSettings) -> None:
+    """Remove the registry with all that was pushed; the next start makes it anew."""
+    await outer.remove(settings.registry_name)
+    name = settings.registry_volume
+    try:
+        await outer.calls(
+            "remove volume", name, partial(outer.client.remove_volume, name)
+        )
+    except EngineError as fault:
+        if fault.status != _NOT_FOUND:
+            raise
+
+
+async def collect_garbage(outer: Outer, settings: EngineSettings) -> str:
+    """Free what no tag refers to any more, and return the registry's words.
+
+    The registry is stopped meanwhile: an upload at that moment could lose its layers.
+    Raises EngineError where there is none.
+    """
+    name = settings.registry_name
+    state = await outer.state(name)
+    if state is None:
+        raise EngineError(
+            "does not exist",
+            operation="collect garbage of",
+            subject=name,
+            hint="spotci registry start",
+        )
+    collector = f"{name}-gc"
+    config = _collector_config(settings)
+    await outer.stop(name, grace=3)
+    try:
+        await outer.create(collector, config)
+        await outer.start(collector)
+        await outer.calls(
+            "wait for container", collector, partial(outer.client.wait, collector)
+        )
+        return await outer.log_tail(collector, lines=1)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await outer.remove(collector)
+            if state.running:
+                await outer.start(name)
+
+
+def _collector_config(settings: EngineSettings) -> dict[str, Any]:
+    config = registry_config(settings, "none")
+    config["HostConfig"] |= {"NetworkMode": "none"}
+    return config | {
+        "Entrypoint": ["registry"],
+        "Cmd": ["garbage-collect", "--delete-untagged", _CONFIG],
+    }
 
 
 def registry_config(settings: EngineSettings, engine: str) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def docker_access(aliases: Sequence[str]) -> DockerAccess:
     """Return what a job needs to command the engine as these hosts.
 
     The socket serves every client, whatever the job's variables say of TLS: they are
-    overridden. A script that insists finds ``tcp://<alias>:2376`` and its certificates.
+    overridden. A script that insists finds ``tcp://docker:2376``, or ``dind``, and its
+    certificates. There is no port without TLS: any container could command the engine.
     """
     return DockerAccess(
         environment=MappingProxyType(

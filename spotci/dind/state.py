@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from spotci.dind.settings import EngineSettings
 
-__all__ = ["engine_lock", "private_dir"]
+__all__ = ["engine_lock", "note_pulled", "private_dir", "pulled_images"]
 
 _POLL = 0.05
+_PULLED = "images"
 
 
 def private_dir(path: Path) -> Path:
@@ -55,18 +56,38 @@ async def engine_lock(settings: EngineSettings) -> AsyncIterator[None]:
     The kernel releases it with the process, however that ends.
     """
     path = private_dir(settings.state_dir) / f"{settings.name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while (handle := _try_lock(path)) is None:  # noqa: ASYNC110 - a process sets no Event
+        await anyio.sleep(_POLL)
     try:
-        while not _try_lock(handle):  # noqa: ASYNC110 - another process sets no Event
-            await anyio.sleep(_POLL)
         yield
     finally:
         os.close(handle)
 
 
-def _try_lock(handle: int) -> bool:
+def note_pulled(settings: EngineSettings, image: str) -> None:
+    """Remember an image that was pulled into the host engine for us."""
+    names = {*pulled_images(settings), image}
+    path = private_dir(settings.state_dir) / _PULLED
+    path.write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
+
+
+def pulled_images(settings: EngineSettings) -> tuple[str, ...]:
+    """Return the images that were pulled into the host engine for us."""
+    try:
+        return tuple((settings.state_dir / _PULLED).read_text("utf-8").split())
+    except OSError:
+        return ()
+
+
+def _try_lock(path: Path) -> int | None:
+    private_dir(path.parent)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        # The process that held the lock may have removed the folder: ``clean`` does.
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    except OSError:
+        pass
+    os.close(handle)
+    return None

@@ -93,6 +93,9 @@ class ContainerSpec:
     working_dir: str | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
+    #: Whether the registry's port at the container's own ``localhost`` leads to the
+    #: registry, as it always does where the container has been given the engine.
+    registry: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
