@@ -27,6 +27,7 @@ from spotci.executor.phases import End, JobPhases, RunnerServices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from types import TracebackType
 
     from anyio.abc import TaskGroup
@@ -214,11 +215,16 @@ class JobRunner:
             ArtifactsSaved(
                 at=self._clock(),
                 job=job.name,
-                path=str(folder),
+                path=self._shown(folder),
                 files=archive.files,
                 bytes=archive.bytes,
             )
         )
+
+    def _shown(self, folder: Path) -> str:
+        """Return the path relative to the project, where the record lies in it."""
+        root = self._plan.tree.root
+        return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
 
     async def _export_reports(self, job: Job, reports: Archive) -> None:
         workspaces = self._backend.workspaces

@@ -152,11 +152,12 @@ class MaskStream:
         parts = []
         position = 0
         for start, stop in stretches:
-            if start >= end:
+            # A stretch that goes on from the piece before has its mask already.
+            goes_on = covered > 0 and start == 0
+            if start >= end and not goes_on:
                 break
             parts.append(data[position:start])
-            # A stretch that goes on from the piece before has its mask already.
-            if start or not covered:
+            if not goes_on:
                 parts.append(MASK)
             position = stop
             if stop > end:
