@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spotci.executor.backend import (
         Backend,
         ContainerId,
+        Engine,
         Exit,
         ImageInfo,
         LayerId,
@@ -198,28 +199,20 @@ class JobResources:
         sent.
         """
         engine = self.backend.engine
-        ended = anyio.Event()
-        reading = anyio.CancelScope(shield=True)
-
-        async def read() -> None:
-            with reading:
-                await self.trace.output(process.output)
-            ended.set()
-
-        async with engine.start(container, stdin=script) as process:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(read)
-                try:
-                    await ended.wait()
-                except anyio.get_cancelled_exc_class():
-                    grace = self.plan.options.stop_grace
-                    with anyio.move_on_after(grace + _LAST_OUTPUT, shield=True):
-                        with suppress(EngineError):
-                            await engine.stop(container, grace=grace)
-                        await ended.wait()
-                    reading.cancel()
-                    raise
-            return await process.wait()
+        attached = _Attached()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(attached.follow, engine, container, script, self.trace)
+            try:
+                await attached.ended.wait()
+            except anyio.get_cancelled_exc_class():
+                grace = self.plan.options.stop_grace
+                with anyio.move_on_after(grace + _LAST_OUTPUT, shield=True):
+                    with suppress(EngineError):
+                        await engine.stop(container, grace=grace)
+                    await attached.ended.wait()
+                attached.scope.cancel()
+                raise
+        return attached.result()
 
     async def release(self) -> None:
         """Remove everything; what fails is left to the engine's own sweep."""
@@ -367,6 +360,46 @@ class JobResources:
     def _identity(self, name: str) -> str:
         info = self._images[name]
         return info.id or info.name
+
+
+class _Attached:
+    """A start of a container, followed to its end even when the job is canceled.
+
+    What a process prints while it is stopped belongs to the log, so the attachment is
+    behind a shield of its own: ``scope`` ends it.
+    """
+
+    def __init__(self) -> None:
+        self.ended = anyio.Event()
+        self.scope = anyio.CancelScope(shield=True)
+        self._exit: Exit | None = None
+        self._error: EngineError | None = None
+
+    async def follow(
+        self, engine: Engine, container: ContainerId, script: bytes, trace: Trace
+    ) -> None:
+        """Start the container and send its output, until it ends."""
+        try:
+            with self.scope:
+                async with engine.start(container, stdin=script) as process:
+                    await trace.output(process.output)
+                    self._exit = await process.wait()
+        except EngineError as error:
+            self._error = error
+        except BaseExceptionGroup as group:
+            self._error = first_error(group)
+            if self._error is None:
+                raise
+        finally:
+            self.ended.set()
+
+    def result(self) -> Exit:
+        """Return how it ended, or raise what the engine failed with."""
+        if self._error is not None:
+            raise self._error
+        if self._exit is None:
+            raise EngineError("the container did not end")
+        return self._exit
 
 
 class _PullProgress:
