@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spotci.parser.keywords.decoding import (
     attribute,
+    boolean,
     choice,
     given,
     hash_of,
@@ -157,6 +158,7 @@ def _kubernetes(
     dashboard = nested(value, "dashboard", hash_of, place, problems)
     if managed is not None:
         unknown_keys(managed, {"enabled"}, f"{place}:managed_resources", problems)
+        attribute(managed, "enabled", boolean, f"{place}:managed_resources", problems)
     if dashboard is not None:
         _dashboard(dashboard, f"{place}:dashboard", problems)
     _depends(value, managed, dashboard, place, problems)

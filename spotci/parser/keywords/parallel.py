@@ -97,15 +97,13 @@ def _values(entry: Entry) -> tuple[str, ...] | None:
     """Return the values of one variable as texts, or None where they are wrong."""
     node = entry.value
     members = node.items if isinstance(node, Sequence) else (node,)
-    if not members or not _is_alphanumeric(entry.key):
+    if not _is_alphanumeric(entry.key):
         return None
     texts: list[str] = []
     for member in members:
         if not isinstance(member, Scalar) or not _is_alphanumeric(member.value):
             return None
         texts.append(ruby_text(member.value))
-    if not isinstance(node, Sequence) and not texts[0].strip():
-        return None
     return tuple(texts)
 
 
