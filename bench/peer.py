@@ -1,4 +1,4 @@
-"""gitlab-ci-local, with the Node.js that it needs, both from npm, outside the project."""
+"""gitlab-ci-local and the Node.js that it needs, from npm, outside the project."""
 
 from __future__ import annotations
 

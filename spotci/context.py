@@ -18,7 +18,23 @@ if TYPE_CHECKING:
     from spotci.source import Origin, SourceFile
     from spotci.variables import Variable
 
-__all__ = ["Context", "IncludeReader", "MergeRequest", "PipelineSource", "Repository"]
+__all__ = [
+    "Context",
+    "IncludeReader",
+    "InputText",
+    "MergeRequest",
+    "PipelineSource",
+    "Repository",
+]
+
+
+class InputText(str):
+    """An input given as text, on a command line: read as the type of the input.
+
+    What a pipeline gives with ``include:inputs`` must have the right type itself.
+    """
+
+    __slots__ = ()
 
 
 class PipelineSource(StrEnum):

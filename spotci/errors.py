@@ -68,7 +68,7 @@ class ConfigError(SpotciError):
     ``message`` says what is wrong in GitLab's words; ``hint`` says what to write
     instead, or is None where spotci cannot know. ``span`` is None only where there
     is no text to point at, such as an empty file. ``included_from`` is the chain of
-    include entries that led to the file, the nearest first.
+    include entries that led to the file, the nearest first; the file knows it.
     """
 
     def __init__(
@@ -81,6 +81,8 @@ class ConfigError(SpotciError):
     ) -> None:
         super().__init__(message)
         self.message, self.span, self.hint = message, span, hint
+        if not included_from and span is not None:
+            included_from = span.file.included_from
         self.included_from = included_from
 
     def __str__(self) -> str:

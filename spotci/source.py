@@ -46,6 +46,8 @@ class SourceFile:
     text: str = field(repr=False)
     origin: Origin = field(default_factory=Origin)
     component: Component | None = None
+    #: The include entries that led to the file, the nearest first.
+    included_from: tuple[Span, ...] = field(default=(), compare=False, repr=False)
     _lines: list[str] = field(
         default_factory=list, init=False, repr=False, compare=False, hash=False
     )

@@ -19,6 +19,8 @@ from spotci.parser.expression import (
     unparse,
 )
 from spotci.parser.files import RepositoryFiles
+from spotci.parser.inputs import InputsError, check_definitions, resolve_inputs
+from spotci.parser.interpolation import Values, interpolate
 from spotci.parser.matrix import interpolate_matrix
 from spotci.parser.rules import expand_globs
 from spotci.slugs import environment_slug, slugify
@@ -87,6 +89,8 @@ def check_function(case: Case) -> list[str]:
     expect = case.expect
     try:
         result = function(**arguments)
+    except InputsError as error:
+        return _check_errors(expect, error.messages)
     except ValueError as error:
         return _check_errors(expect, [str(error)])
     if expect.keys() & {"error", "error_contains", "errors"}:
@@ -174,6 +178,27 @@ def _globs(
     return expand_globs(paths, effective(_variables(items)))
 
 
+def _interpolate(
+    text: str,
+    inputs: Mapping[str, Any],
+    variables: Sequence[Mapping[str, Any]] = (),
+    types: Mapping[str, str] | None = None,
+) -> Any:
+    del types  # the values have these types
+    values = Values(inputs=inputs, variables=effective(_variables(variables)))
+    return interpolate(text, values)
+
+
+def _resolve_inputs(
+    spec_inputs: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    return resolve_inputs(spec_inputs, inputs)
+
+
+def _validate_spec_inputs(spec_inputs: Mapping[str, Any]) -> None:
+    check_definitions(spec_inputs)
+
+
 def _interpolate_matrix(value: Any, matrix: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _interpolate_matrix(item, matrix) for key, item in value.items()}
@@ -202,8 +227,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "expand": _expand,
     "expand_all": _expand_all,
     "extract_coverage": _extract_coverage,
+    "interpolate": _interpolate,
     "interpolate_matrix": _interpolate_matrix,
     "parse_dotenv": lambda text: dict(parse_dotenv(text)),
     "parse_duration": lambda value: int(parse_duration(value)),
+    "resolve_inputs": _resolve_inputs,
     "slugify": _slugify,
+    "validate_spec_inputs": _validate_spec_inputs,
 }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spotci.parser.load import load
-
 from spotci.errors import GraphError, IncludeError
 from spotci.executor.decide import Processing
+from spotci.parser import yaml
 from spotci.parser.compile import compile_pipeline
 from spotci.parser.config import decode
-from spotci.parser.keywords.decoding import plain_mapping
+from spotci.parser.header import content_of
+from spotci.parser.keywords.decoding import plain, plain_mapping
+from spotci.parser.load import load
 from spotci.parser.problems import Problems
 from spotci.pipeline import JobName
-from spotci.source import SourceFile
+from spotci.source import Component, SourceFile
+from spotci.variables import effective
 from tests.conformance.corpus import context_of
 from tests.conformance.matching import mismatches
 from tests.conformance.shapes import job_shape
@@ -81,14 +83,31 @@ def check_processing(case: Case) -> list[str]:
 
 
 def _file(case: Case) -> SourceFile:
-    return SourceFile(name=".gitlab-ci.yml", text=case.yaml)
+    component = case.context.get("component")
+    return SourceFile(
+        name=".gitlab-ci.yml",
+        text=case.yaml,
+        component=None if component is None else Component(**component),
+    )
 
 
-def _load(case: Case) -> dict[str, Any]:
-    problems = Problems()
-    loaded = load(_file(case), context_of(case), problems)
+def _load(case: Case) -> Any:
+    """Return what is left of a configuration after the steps of its mode."""
+    problems, context = Problems(), context_of(case)
+    if case.context["mode"] == "load_only":
+        loaded = load(_file(case), context, problems)
+        problems.raise_errors()
+        return dict(plain_mapping(loaded.root))
+    file = _file(case)
+    content = content_of(
+        yaml.parse(file),
+        file,
+        context.inputs,
+        problems,
+        variables=effective(context.variables),
+    )
     problems.raise_errors()
-    return dict(plain_mapping(loaded.root))
+    return None if content is None else plain(content)
 
 
 def _is_about_names(error: ConfigError) -> bool:
@@ -124,15 +143,9 @@ def _jobs(compilation: Compilation) -> Mapping[JobName, Job]:
     return {} if compilation.pipeline is None else compilation.pipeline.jobs
 
 
-def _workflow(compilation: Compilation) -> dict[str, Any]:
-    workflow = compilation.config.workflow
-    return {
-        "name": workflow.name,
-        "auto_cancel": {
-            "on_new_commit": str(workflow.auto_cancel_on_new_commit),
-            "on_job_failure": str(workflow.auto_cancel_on_job_failure),
-        },
-    }
+def _workflow(compilation: Compilation) -> dict[Any, Any]:
+    written = compilation.config.resolved.get("workflow")
+    return dict(written) if isinstance(written, dict) else {}
 
 
 def _pipeline_name(compilation: Compilation) -> str | None:

@@ -45,7 +45,9 @@ def job_shape(job: Job, compilation: Compilation) -> dict[str, Any]:
         else _without_none(job.environment),
         "artifacts": None if job.artifacts is None else _artifacts(job.artifacts),
         "cache": [_cache(cache) for cache in job.cache],
-        "hooks": {"pre_get_sources_script": list(job.pre_get_sources_script)},
+        "hooks": {"pre_get_sources_script": list(job.pre_get_sources_script)}
+        if job.pre_get_sources_script
+        else None,
         "id_tokens": _plain(job.id_tokens),
         "coverage": job.coverage,
         "resource_group": job.resource_group,

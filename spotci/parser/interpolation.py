@@ -1,0 +1,182 @@
+"""``$[[ inputs.name | function ]]``: replaced before anything else is read.
+
+See "Define input values" and "Specify functions to manipulate input values" in GitLab's
+documentation of CI/CD inputs. ``$[[ matrix.NAME ]]`` is left for ``needs``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from spotci.variables import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spotci.variables import Variable
+
+__all__ = ["PREFIX", "InterpolationError", "Values", "interpolate"]
+
+#: What every block begins with.
+PREFIX = "$[["
+#: Characters of one block, and of the text around it.
+MAX_BLOCK = 1024
+MAX_TEXT = 1024 * 1024
+#: Functions of one block.
+MAX_FUNCTIONS = 3
+
+_BLOCK = re.compile(r"\$\[\[\s*(?P<data>\S.*?\S)\s*\]\]", re.DOTALL)
+_TRUNCATE = re.compile(r"truncate\(\s*(?P<offset>\d+)\s*,\s*(?P<length>\d+)\s*\)")
+_SPLIT = re.compile(r"split\(\s*'(?P<separator>[^']*)'\s*\)")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?|%(\w+)%")
+_LATER = "matrix"
+
+
+class InterpolationError(ValueError):
+    """A block cannot be replaced; ``start`` and ``end`` are its place in the text."""
+
+    def __init__(self, message: str, *, start: int = 0, end: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.start, self.end = message, start, end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """What blocks can access: inputs, the component, variables for ``expand_vars``."""
+
+    inputs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    component: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    variables: Mapping[str, Variable] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+def interpolate(text: str, values: Values) -> Any:  # noqa: ANN401 - any type of input
+    """Return the text with its blocks replaced.
+
+    A text that is one block becomes the value itself, with its type. Raises
+    InterpolationError for the first block that is wrong.
+    """
+    if PREFIX not in text:
+        return text
+    if len(text) > MAX_TEXT:
+        raise InterpolationError("too long to be interpolated: over 1 MiB")
+    whole = _BLOCK.fullmatch(text)
+    if whole is not None and not _is_later(whole["data"]):
+        return _value(whole, values)
+    return _BLOCK.sub(lambda match: _replacement(match, values), text)
+
+
+def _replacement(match: re.Match[str], values: Values) -> str:
+    if _is_later(match["data"]):
+        return match[0]
+    value = _value(match, values)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
+def _is_later(data: str) -> bool:
+    return data.partition(".")[0].strip() == _LATER
+
+
+def _value(match: re.Match[str], values: Values) -> Any:  # noqa: ANN401 - as above
+    try:
+        return _evaluate(match["data"], values)
+    except InterpolationError as error:
+        raise InterpolationError(
+            error.message, start=match.start(), end=match.end()
+        ) from error
+
+
+def _evaluate(data: str, values: Values) -> Any:  # noqa: ANN401 - as above
+    if len(data) > MAX_BLOCK:
+        raise InterpolationError("maximum interpolation expression size exceeded")
+    access, *functions = (part.strip() for part in data.split("|"))
+    if len(functions) > MAX_FUNCTIONS:
+        raise InterpolationError("too many functions in interpolation block")
+    value = _access(access, values)
+    for call in functions:
+        value = _call(call, value, values)
+    return value
+
+
+def _access(access: str, values: Values) -> Any:  # noqa: ANN401 - as above
+    scope, _, name = access.partition(".")
+    known = {"inputs": values.inputs, "component": values.component}.get(scope)
+    if known is None:
+        raise _unknown(scope, access)
+    if name not in known:
+        raise _unknown(name, access)
+    return known[name]
+
+
+def _unknown(part: str, access: str) -> InterpolationError:
+    return InterpolationError(f"unknown interpolation provided: `{part}` in `{access}`")
+
+
+def _call(call: str, value: object, values: Values) -> Any:  # noqa: ANN401 - as above
+    for pattern, name, function in _FUNCTIONS:
+        match = pattern.fullmatch(call)
+        if match is None:
+            continue
+        if not isinstance(value, str):
+            raise _failed(
+                name, f"invalid input type: {name} can only be used with string inputs"
+            )
+        return function(match, value, values)
+    raise InterpolationError(
+        f"no function matching `{call}`: check that the function name, arguments,"
+        " and types are correct"
+    )
+
+
+def _failed(name: str, message: str) -> InterpolationError:
+    return InterpolationError(f"error in `{name}` function: {message}")
+
+
+def _truncate(match: re.Match[str], value: str, _values: Values) -> str:
+    offset, length = int(match["offset"]), int(match["length"])
+    return value[offset : offset + length]
+
+
+def _split(match: re.Match[str], value: str, _values: Values) -> list[str]:
+    separator = match["separator"]
+    if not separator:
+        raise _failed("split", "invalid argument: separator cannot be empty")
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+def _posix_escape(_match: re.Match[str], value: str, _values: Values) -> str:
+    if not value:
+        return "''"
+    return _UNSAFE.sub(lambda unsafe: "\\" + unsafe[0], value).replace("\n", "'\n'")
+
+
+def _expand_vars(_match: re.Match[str], value: str, values: Values) -> str:
+    for match in _VARIABLE.finditer(value):
+        variable = values.variables.get(match[1] or match[2])
+        if variable is not None and variable.masked:
+            raise _failed(
+                "expand_vars",
+                "variable expansion error: masked variables cannot be expanded",
+            )
+    return expand(value, values.variables, keep_undefined=True)
+
+
+_FUNCTIONS: tuple[
+    tuple[re.Pattern[str], str, Callable[[re.Match[str], str, Values], Any]], ...
+] = (
+    (_TRUNCATE, "truncate", _truncate),
+    (re.compile("expand_vars"), "expand_vars", _expand_vars),
+    (re.compile("posix_escape"), "posix_escape", _posix_escape),
+    (re.compile("posix_quote"), "posix_quote", _posix_escape),
+    (_SPLIT, "split", _split),
+)
