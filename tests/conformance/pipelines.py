@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spotci.errors import GraphError, IncludeError
+from spotci.errors import ConfigError, GraphError, IncludeError
 from spotci.executor.decide import Processing
 from spotci.parser import yaml
 from spotci.parser.compile import compile_pipeline
@@ -23,7 +23,6 @@ from tests.conformance.shapes import job_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from spotci.errors import ConfigError
     from spotci.parser.model import Compilation
     from spotci.pipeline import Job
     from tests.conformance.corpus import Case
@@ -41,6 +40,8 @@ def check_pipeline(case: Case) -> list[str]:
         compilation = compile_pipeline(_file(case), context_of(case))
     except ExceptionGroup as group:
         return _check_rejection(case.expect, [str(error) for error in group.exceptions])
+    except ConfigError as error:
+        return _check_rejection(case.expect, [str(error)])
     if any(key in case.expect for key in _REJECTIONS):
         return ["was accepted, and should be rejected"]
     return [
