@@ -167,6 +167,8 @@ class FakeEngine:
     created: list[FakeContainer] = field(default_factory=list)
     #: Images whose services refuse connections.
     deaf: set[str] = field(default_factory=set)
+    #: Images whose services end at once.
+    dies: set[str] = field(default_factory=set)
     service_logs: bytes = b""
     access: DockerAccess | None = None
     calls: list[str] = field(default_factory=list)
@@ -224,7 +226,7 @@ class FakeEngine:
         await self._pass("start_detached")
         found = self._get(container)
         found.scripts.append(None)
-        found.running = True
+        found.running = found.spec.image not in self.dies
 
     async def stop(self, container: ContainerId, *, grace: float) -> None:
         del grace
