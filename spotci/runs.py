@@ -4,6 +4,7 @@
 
     .spotci/
       .gitignore            "*": nothing of ours is ever committed
+      number                CI_PIPELINE_IID of the next run
       runs/<id>/
         run.json            what was run, by which process; at the end how it ended
         events.jsonl        every event but the logs, one a line
@@ -30,6 +31,7 @@ from spotci.errors import UsageError
 from spotci.event_json import decode_event, encode_value, result_from
 from spotci.events import JobFinished, JobStatus, PipelineStarted
 from spotci.processes import ProcessStamp, current_process
+from spotci.run_number import next_number, number_file
 from spotci.slugs import slugify
 
 if TYPE_CHECKING:
@@ -125,17 +127,14 @@ class RunStore:
     root: Path
     clock: Callable[[], float] = time.time
 
-    def next_number(self) -> int:
-        """Return the number of the next run; two that start together may share it."""
-        names = sorted(self._names(), reverse=True)
-        for name in names:
-            if (newest := read_run(self._runs / name)) is not None:
-                return newest.number + 1
-        return 1
+    def create(self, *, command: Sequence[str] = ()) -> Run:
+        """Make the folder of a new run, which no concurrent run can have, too.
 
-    def create(self, *, command: Sequence[str] = (), number: int = 1) -> Run:
-        """Make the folder of a new run, which no concurrent run can have, too."""
+        Two runs that start in one moment may share a number, and never an id.
+        """
         self._prepare()
+        number = next_number(self.root)
+        write_atomically(number_file(self.root), str(number + 1).encode())
         while True:
             run = new_run_id(self.clock())
             folder = self._runs / run

@@ -14,6 +14,7 @@ from spotci.events import JobStatus, PipelineFinished
 from spotci.pipeline import JobName
 from spotci.processes import current_process
 from spotci.report.record import Recorder
+from spotci.run_number import next_number, number_file
 from spotci.runs import (
     CRASHED,
     Quota,
@@ -128,15 +129,21 @@ def test_a_folder_that_holds_no_run_is_passed_over(store: RunStore) -> None:
 
 
 def test_runs_are_counted_though_old_ones_go(store: RunStore) -> None:
-    assert store.next_number() == 1
-    for _ in range(3):
-        store.create(number=store.next_number())
-    [newest, *old] = store.list()
-    for run in old:
+    assert next_number(store.root) == 1
+    numbers = [store.create().number for _ in range(3)]
+    for run in store.list():
         store.remove(run)
 
-    assert newest.number == 3
-    assert store.next_number() == 4
+    assert numbers == [1, 2, 3]
+    assert next_number(store.root) == 4
+
+
+@pytest.mark.parametrize("text", ["", "many", "-3"])
+def test_a_damaged_count_begins_again(store: RunStore, text: str) -> None:
+    store.create()
+    number_file(store.root).write_text(text)
+
+    assert store.create().number == 1
 
 
 def test_find_by_id_beginning_or_end(store: RunStore) -> None:

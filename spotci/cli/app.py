@@ -36,6 +36,7 @@ _COMMANDS = {
     "down": _Entry("engine", "Stop the engine.", "down"),
     "status": _Entry("engine", "Show the engine.", "status"),
     "registry": _Entry("registry", "Control the registry beside the engine."),
+    "clean": _Entry("clean", "Remove what spotci made on this machine."),
     "doctor": _Entry("doctor", "Show what this machine has and lacks."),
     "completion": _Entry("completion", "Print the completion script of a shell."),
 }

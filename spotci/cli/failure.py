@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-import traceback
 from typing import TYPE_CHECKING
 
 from spotci.errors import ConfigError, EngineError, SpotciError
@@ -102,6 +100,9 @@ def _from_click(error: BaseException) -> int | None:
 
 def _bug(error: BaseException) -> int:
     """Write the traceback to a file: it helps the developers, not the user."""
+    import tempfile  # noqa: PLC0415 - start-up time
+    import traceback  # noqa: PLC0415 - start-up time
+
     text = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile(
         "w", prefix="spotci-bug-", suffix=".log", delete=False, encoding="utf-8"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "document"]
 
+#: Columns of a cell of the table; csv and json have the whole of it.
+_WIDEST = 60
 _COLUMNS = ("name", "stage", "when", "allow_failure", "needs", "image")
 
 
@@ -74,14 +76,17 @@ def document(loaded: Loaded) -> dict[str, Any]:
 
 def _table(loaded: Loaded, *, show_all: bool) -> None:
     from spotci.report.table import render_table  # noqa: PLC0415 - for this form alone
-    from spotci.report.terminal import Paint, use_colour  # noqa: PLC0415 - likewise
+    from spotci.report.terminal import Paint, fit, use_colour  # noqa: PLC0415 - as used
 
     paint = Paint(enabled=use_colour(sys.stdout, os.environ))
     compilation, pipeline = loaded.compilation, loaded.pipeline
     if compilation.pipeline is None:
         print(f"no pipeline is created: {compilation.reason}")
     else:
-        rows = [_row(job) for job in pipeline.jobs.values()]
+        rows = [
+            tuple(fit(cell, _WIDEST) for cell in _row(job))
+            for job in pipeline.jobs.values()
+        ]
         print(render_table(_COLUMNS, rows, paint=paint))
     if show_all and compilation.excluded:
         rows = [(item.name, item.reason) for item in compilation.excluded]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from spotci.cli.selection import find_jobs, unknown
 from spotci.errors import UsageError
 from spotci.pipeline import Pipeline
-from spotci.runs import RunStore
+from spotci.run_number import next_number
 from spotci.source import SourceFile
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def context_of(project: Project, chosen: Chosen) -> Context:
     from spotci.project import make_context  # noqa: PLC0415 - start-up time
 
     options = chosen.context_options(os.environ)
-    number = RunStore(record_folder(project)).next_number()
+    number = next_number(record_folder(project))
     return make_context(
         project,
         replace(options, iid=number, source=source_kind(project.settings.run.source)),

@@ -86,6 +86,16 @@ def list_images() -> int:
     return 0
 
 
+@command.command()
+@click.option("--all", "everything", is_flag=True, help="All that was pushed.")
+def clean(*, everything: bool) -> int:
+    """Free what no tag refers to any more; with --all empty the registry."""
+    settings = engine_settings(open_here())
+    text = anyio.run(_empty if everything else _collect, settings)
+    print(text or "done")
+    return 0
+
+
 def catalogue(url: str) -> dict[str, tuple[str, ...]]:
     """Return the images of a registry with their tags; raises EngineError."""
     import httpx  # noqa: PLC0415 - start-up time
@@ -125,6 +135,31 @@ async def _stop(settings: EngineSettings) -> None:
     outer = await connect_outer(settings, os.environ)
     async with engine_lock(settings):
         await outer.stop(settings.registry_name, grace=3)
+
+
+async def _empty(settings: EngineSettings) -> str:
+    """Remove all that was pushed; the registry comes back where the engine runs."""
+    from spotci.dind.engine import engine_status, open_engine  # noqa: PLC0415 - as used
+    from spotci.dind.outer import connect_outer  # noqa: PLC0415 - start-up time
+    from spotci.dind.registry import empty  # noqa: PLC0415 - start-up time
+    from spotci.dind.state import engine_lock  # noqa: PLC0415 - start-up time
+
+    outer = await connect_outer(settings, os.environ)
+    async with engine_lock(settings):
+        await empty(outer, settings)
+    if (await engine_status(settings)).state == "running":
+        await open_engine(settings, progress=print_progress)
+    return f"{settings.registry_name} is empty"
+
+
+async def _collect(settings: EngineSettings) -> str:
+    from spotci.dind.outer import connect_outer  # noqa: PLC0415 - start-up time
+    from spotci.dind.registry import collect_garbage  # noqa: PLC0415 - start-up time
+    from spotci.dind.state import engine_lock  # noqa: PLC0415 - start-up time
+
+    outer = await connect_outer(settings, os.environ)
+    async with engine_lock(settings):
+        return await collect_garbage(outer, settings)
 
 
 def _look(settings: EngineSettings) -> EngineStatus:

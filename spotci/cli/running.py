@@ -53,7 +53,7 @@ def perform(task: Task) -> int:
     """
     project = task.loaded.project
     store = RunStore(record_folder(project))
-    recorder = Recorder(store.create(command=task.command, number=store.next_number()))
+    recorder = Recorder(store.create(command=task.command))
     course = _Course()
     reporters = [recorder, *reporters_of(task)]
     try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import count
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,18 @@ PIPELINE = dedent("""\
     ship: {stage: deploy, script: x, needs: [build]}
     """)
 BUILD = JobName("build")
+TICKS = count(1_760_000_000)
 
 
 def record(folder: Path, *, status: JobStatus = JobStatus.SUCCESS) -> Path:
     """Record a run whose build left artifacts; return their folder."""
-    recorder = Recorder(RunStore(folder / ".spotci").create())
+    store = RunStore(folder / ".spotci", clock=lambda: float(next(TICKS)))
+    recorder = Recorder(store.create())
     artifacts = recorder.run.folder / "artifacts" / "build"
     artifacts.mkdir()
     (artifacts / "build.env").write_text("VERSION=1.2\n")
     plan = PlannedJob(name=BUILD, stage="build", when="on_success")
+    result = JobResult(job=BUILD, status=status)
     for event in (
         PipelineStarted(
             at=0, run="r", name=None, source="push", ref="main", sha="",
@@ -57,8 +61,8 @@ def record(folder: Path, *, status: JobStatus = JobStatus.SUCCESS) -> Path:
         ArtifactsSaved(
             at=0, job=BUILD, path=str(artifacts.relative_to(folder)), files=1, bytes=9
         ),
-        JobFinished(at=0, result=JobResult(job=BUILD, status=status)),
-        PipelineFinished(at=0, status=status),
+        JobFinished(at=0, result=result),
+        PipelineFinished(at=0, status=status, results={BUILD: result}),
     ):  # fmt: skip
         recorder.handle(event)
     recorder.close()

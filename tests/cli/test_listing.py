@@ -202,7 +202,8 @@ def test_errors_of_the_configuration_as_text(project: Make) -> None:
     outcome = spotci("list")
 
     assert (outcome.code, outcome.out) == (2, "")
-    assert ".gitlab-ci.yml:2:5: error: " in outcome.err
+    assert outcome.err.startswith(".gitlab-ci.yml:2:1: error: jobs b config ")
+    assert outcome.err.endswith("\n1 error\n")
 
 
 def test_errors_of_the_configuration_as_json(project: Make) -> None:

@@ -112,7 +112,7 @@ def test_explain_a_job_that_is_out(spotci: CommandLine) -> None:
     assert lines[0].startswith("deploy is out: ")
     assert lines[0].endswith("(.gitlab-ci.yml:13:1)")
     assert "  1. does not match  (.gitlab-ci.yml:17:7)" in lines
-    assert any('$WHO == "me"' in line and "✗ if" in line for line in lines)
+    assert '     ✗ if: $WHO ("root") == "me"' in lines
 
 
 def test_explain_a_job_that_is_in(spotci: CommandLine) -> None:
