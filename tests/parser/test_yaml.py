@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotci.errors import YamlError
+from spotci.parser.keywords.decoding import plain
+from spotci.parser.nodes import Mapping, Reference, Sequence
+from spotci.parser.scalars import UnspecifiedClassError, resolve
+from spotci.parser.yaml import parse
+from spotci.source import SourceFile
+from tests.parser.configurations import source
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", None, id="empty"),
+        pytest.param("~", None, id="tilde"),
+        pytest.param("nUll", None, id="null in any case"),
+        pytest.param("yes", True, id="yes"),
+        pytest.param("Off", False, id="off"),
+        pytest.param("y", "y", id="y is a text"),
+        pytest.param("trueish", "trueish", id="longer than a word"),
+        pytest.param("012345", 5349, id="octal"),
+        pytest.param("0o17", 15, id="new octal"),
+        pytest.param("08", "08", id="no octal"),
+        pytest.param("0x1F", 31, id="hexadecimal"),
+        pytest.param("0b101", 5, id="binary"),
+        pytest.param("1_000", 1000, id="underscores"),
+        pytest.param("1,000", 1000, id="commas"),
+        pytest.param("-12", -12, id="negative"),
+        pytest.param("+7", 7, id="plus"),
+        pytest.param("1.10", 1.1, id="float"),
+        pytest.param("1.5e+3", 1500.0, id="float with exponent"),
+        pytest.param("1e3", "1e3", id="an exponent needs a point"),
+        pytest.param(".5", 0.5, id="point first"),
+        pytest.param(".", ".", id="a point"),
+        pytest.param("-", "-", id="a dash"),
+        pytest.param(".inf", math.inf, id="infinity"),
+        pytest.param("-.INF", -math.inf, id="negative infinity"),
+        pytest.param("12:30", 45000, id="hours and minutes"),
+        pytest.param("190:20:30", 685230, id="hours, minutes, seconds"),
+        pytest.param("190:20:30.15", 685230.15, id="with a fraction"),
+        pytest.param(":sym", "sym", id="symbol"),
+        pytest.param(':"a b"', "a b", id="quoted symbol"),
+        pytest.param("1.2.3", "1.2.3", id="version"),
+        pytest.param("10m", "10m", id="duration"),
+        pytest.param("postgres:16", "postgres:16", id="image"),
+        pytest.param("é", "é", id="letter"),
+    ],
+)
+def test_plain_scalars_are_read_as_ruby_reads_them(text: str, expected: Any) -> None:
+    value = resolve(text)
+
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2020-01-01", "Date"),
+        ("2020-01-01 10:00:00", "Time"),
+        ("2020-1-1T1:00:00Z", "Time"),
+    ],
+)
+def test_dates_are_refused(text: str, name: str) -> None:
+    with pytest.raises(UnspecifiedClassError) as error:
+        resolve(text)
+
+    assert str(error.value) == f"Tried to load unspecified class: {name}"
+
+
+def read(text: str) -> Any:
+    (document,) = parse(source(text))
+    return plain(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a: 1\na: 2\n", {"a": 2}, id="the last duplicate wins"),
+        pytest.param("a: '012'\nb: \"yes\"\n", {"a": "012", "b": "yes"}, id="quoted"),
+        pytest.param("a: !!str 012\n", {"a": "012"}, id="tagged as text"),
+        pytest.param("a: |\n  yes\n", {"a": "yes\n"}, id="block text"),
+        pytest.param(
+            "b: &b {x: 1, y: 1}\na: {x: 2, <<: *b}\n",
+            {"b": {"x": 1, "y": 1}, "a": {"x": 1, "y": 1}},
+            id="a merge overwrites what stands before it",
+        ),
+        pytest.param(
+            "b: &b {x: 1, y: 1}\na: {<<: *b, x: 2}\n",
+            {"b": {"x": 1, "y": 1}, "a": {"x": 2, "y": 1}},
+            id="what stands after a merge wins",
+        ),
+        pytest.param(
+            "b: &b {x: 1}\nc: &c {x: 2, y: 2}\na: {<<: [*b, *c]}\n",
+            {"b": {"x": 1}, "c": {"x": 2, "y": 2}, "a": {"x": 1, "y": 2}},
+            id="of a list the earlier wins",
+        ),
+        pytest.param("a: {<<: 1}\n", {"a": {"<<": 1}}, id="no map to merge"),
+        pytest.param("10: a\n", {10: "a"}, id="a number as key"),
+        pytest.param("a: !vault secret\n", {"a": "secret"}, id="unknown tag"),
+    ],
+)
+def test_collections(text: str, expected: Any) -> None:
+    assert read(text) == expected
+
+
+def test_documents_are_parted() -> None:
+    documents = parse(source("spec: {}\n---\na: 1\n---\nb: 2\n"))
+
+    assert [plain(document) for document in documents] == [
+        {"spec": {}},
+        {"a": 1},
+        {"b": 2},
+    ]
+
+
+def test_anchors_are_those_of_one_document() -> None:
+    with pytest.raises(YamlError, match="Unknown alias: x"):
+        parse(source("a: &x 1\n---\nb: *x\n"))
+
+
+def test_places() -> None:
+    (root,) = parse(source("job:\n  script:\n    - echo é  # why\n    - 'b'\n"))
+
+    assert isinstance(root, Mapping)
+    job = root.get("job")
+    assert isinstance(job, Mapping)
+    assert str(job.entries["script"].span) == ".gitlab-ci.yml:2:3"
+    script = job.get("script")
+    assert isinstance(script, Sequence)
+    places = [
+        (item.span.line, item.span.column, item.span.end_column) for item in script
+    ]
+    assert places == [(3, 7, 13), (4, 7, 10)]
+
+
+def test_a_text_of_several_lines_is_marked_to_the_end_of_its_first() -> None:
+    (root,) = parse(source("a: |\n  one\n  two\n"))
+
+    assert isinstance(root, Mapping)
+    value = root.get("a")
+    assert value is not None
+    assert (value.span.line, value.span.column, value.span.end_column) == (1, 4, 5)
+
+
+def test_references_keep_what_stood_behind_the_tag() -> None:
+    (root,) = parse(source("a: !reference [b, c]\n"))
+
+    assert isinstance(root, Mapping)
+    value = root.get("a")
+    assert isinstance(value, Reference)
+    assert plain(value.argument) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "a:\n  b: c: d\n",
+            """\
+.gitlab-ci.yml:2:7: error: (<unknown>): mapping values are not allowed in this context \
+at line 2 column 7
+    2 |   b: c: d
+      |       ^
+hint: quote the text: a colon with a space begins a mapping""",
+            id="colon",
+        ),
+        pytest.param(
+            "a:\n\t- b\n",
+            """\
+.gitlab-ci.yml:2:1: error: (<unknown>): found character that cannot start any token \
+while scanning for the next token at line 2 column 1
+    2 | \t- b
+      | ^
+hint: indent with spaces: YAML does not allow tabs""",
+            id="tab",
+        ),
+        pytest.param(
+            "a: *b\n",
+            """\
+.gitlab-ci.yml:1:4: error: Unknown alias: b
+    1 | a: *b
+      |    ^^""",
+            id="alias",
+        ),
+        pytest.param(
+            "since: 2020-01-01\n",
+            """\
+.gitlab-ci.yml:1:8: error: Tried to load unspecified class: Date
+    1 | since: 2020-01-01
+      |        ^^^^^^^^^^
+hint: quote it: "2020-01-01\"""",
+            id="date",
+        ),
+        pytest.param(
+            "[a]: b\n",
+            """\
+.gitlab-ci.yml:1:1: error: a key must be a text, a number or a boolean
+    1 | [a]: b
+      | ^
+hint: quote a text that begins with [, { or !""",
+            id="list as key",
+        ),
+    ],
+)
+def test_errors_have_a_place_and_a_hint(text: str, message: str) -> None:
+    with pytest.raises(YamlError) as error:
+        parse(SourceFile(name=".gitlab-ci.yml", text=text))
+
+    assert str(error.value) == message
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 5000, id="brackets"),
+        pytest.param("- " * 5000 + "x", id="dashes"),
+        pytest.param(BOMB, id="aliases of aliases"),
+        pytest.param("a: &a [*a]", id="an alias inside its anchor"),
+        pytest.param("a: &a {b: *a}", id="in a map"),
+        pytest.param("a" * (2 * 1024 * 1024 + 1), id="size"),
+    ],
+)
+def test_what_is_too_big_is_refused_at_once(text: str) -> None:
+    started = time.process_time()
+
+    with pytest.raises(YamlError, match="The parsed YAML is too big"):
+        parse(SourceFile(name="x", text=text))
+
+    assert time.process_time() - started < 1
+
+
+@given(st.text(alphabet=st.characters(), max_size=200))
+def test_any_text_gives_documents_or_an_error(text: str) -> None:
+    try:
+        documents = parse(SourceFile(name="x", text=text))
+    except YamlError as error:
+        assert str(error)
+    else:
+        assert all(plain(each) is not NotImplemented for each in documents)
+
+
+@given(
+    st.text(alphabet=" \n-:[]{}#&*!|>'\"%@`,?abc012\t<", max_size=80),
+)
+def test_any_punctuation_gives_documents_or_an_error(text: str) -> None:
+    try:
+        documents = parse(SourceFile(name="x", text=text))
+    except YamlError as error:
+        assert str(error)
+    else:
+        assert isinstance(documents, tuple)
