@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 
 __all__ = ["environment_slug", "slugify"]
 
@@ -45,6 +44,8 @@ def environment_slug(name: str) -> str:
 
 
 def _suffix(name: str) -> str:
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and is seldom needed
+
     number = int(sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16)
     digits = ""
     for _ in range(_SUFFIX):
