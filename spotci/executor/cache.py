@@ -78,8 +78,13 @@ def resolve_caches(
 def clean_key(key: str) -> str:
     """Return the key as the runner cleans it: it cannot climb out of its folder."""
     plain = _ENCODED.sub(lambda match: _DECODED[match[1].lower()], key)
-    path = posixpath.normpath("/" + plain.replace("\\", "/")).lstrip("/")
-    return path.rstrip().replace("\0", "")
+    path = plain.replace("\\", "/").replace("\0", "")
+    while True:
+        # Without its trailing spaces, what was a name may be "..".
+        clean = posixpath.normpath(f"/{path.rstrip()}").lstrip("/")
+        if clean == path:
+            return clean
+        path = clean
 
 
 def _resolve(
@@ -141,7 +146,8 @@ def _digest(files: Sequence[str], tree: SourceTree) -> str:
     ids: Mapping[str, str] = tree.blob_ids(tuple(dict.fromkeys(paths)))
     if not ids:
         return _DEFAULT
-    return sha1("-".join(sorted(set(ids.values()))).encode()).hexdigest()  # noqa: S324 - GitLab's key
+    joined = "-".join(sorted(set(ids.values()))).encode()
+    return sha1(joined, usedforsecurity=False).hexdigest()
 
 
 def _paths(pattern: str, tree: SourceTree) -> list[str]:
