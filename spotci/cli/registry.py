@@ -91,8 +91,12 @@ def list_images() -> int:
 def clean(*, everything: bool) -> int:
     """Free what no tag refers to any more; with --all empty the registry."""
     settings = engine_settings(open_here())
-    text = anyio.run(_empty if everything else _collect, settings)
-    print(text or "done")
+    if everything:
+        print(anyio.run(_empty, settings))
+    elif catalogue(f"http://{_address(settings)}"):
+        print(anyio.run(_collect, settings) or "done")
+    else:
+        print("nothing was pushed yet")
     return 0
 
 
