@@ -1,39 +1,25 @@
-"""Trees and configurations from YAML text, for tests of what stands behind the parser.
-
-Reads the plain part of YAML: no tags, and no includes or extends.
-"""
+"""Trees and configurations from YAML text, without includes, extends and references."""
 
 from __future__ import annotations
 
 from textwrap import indent
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from typing import TYPE_CHECKING
 
 from spotci.parser.config import decode
-from spotci.parser.nodes import Entry, Mapping, Scalar, Sequence
+from spotci.parser.nodes import Mapping
 from spotci.parser.problems import Problems
-from spotci.source import SourceFile, Span
+from spotci.parser.yaml import parse
+from spotci.source import SourceFile
 
 if TYPE_CHECKING:
     from spotci.parser.model import Config, JobConfig
-    from spotci.parser.nodes import Node
 
 __all__ = ["decoded", "errors_of", "job_of", "job_with", "messages_of", "tree"]
-
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("true", "yes", "on"), True),
-    **dict.fromkeys(("false", "no", "off"), False),
-    **dict.fromkeys(("", "~", "null"), None),
-}
 
 
 def tree(text: str, name: str = ".gitlab-ci.yml") -> Mapping:
     """Return the tree of a text whose top is a map."""
-    file = SourceFile(name=name, text=text)
-    node = _node(YAML(typ="safe", pure=True).compose(text), file)
+    node, *_ = parse(SourceFile(name=name, text=text))
     assert isinstance(node, Mapping)
     return node
 
@@ -64,39 +50,3 @@ def job_of(keywords: str) -> JobConfig:
     config, problems = decoded(job_with(keywords))
     assert [error.message for error in problems.errors] == []
     return config.jobs["build"]
-
-
-def _node(node: Any, file: SourceFile) -> Node:
-    start, end = node.start_mark, node.end_mark
-    line = file.line(start.line + 1)
-    span = Span(
-        file=file,
-        line=start.line + 1,
-        column=start.column + 1,
-        end_column=1 + (end.column if end.line == start.line else len(line)),
-    )
-    if isinstance(node, ScalarNode):
-        return Scalar(_value(node), span)
-    if isinstance(node, SequenceNode):
-        return Sequence(tuple(_node(item, file) for item in node.value), span)
-    assert isinstance(node, MappingNode)
-    entries = {}
-    for key, value in node.value:
-        name = _node(key, file)
-        assert isinstance(name, Scalar)
-        entries[name.value] = Entry(name.value, _node(value, file), name.span)
-    return Mapping(MappingProxyType(entries), span=span)
-
-
-def _value(node: ScalarNode) -> str | int | float | bool | None:
-    text: str = node.value
-    if node.style is not None:
-        return text
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text

@@ -66,6 +66,7 @@ def test_defaults_of_gitlab_hold_where_nothing_is_written() -> None:
         pytest.param(
             "true: {script: x}\n", ["jobs:true name should be a symbol"], id="true"
         ),
+        pytest.param("' ': {script: x}\n", ["jobs:  name can't be blank"], id="space"),
         pytest.param('"": {script: x}\n', ["jobs:job name can't be blank"], id="blank"),
         pytest.param(
             f"? {'a' * 256}\n: {{script: x}}\n",
@@ -124,7 +125,7 @@ hint: write it as a list: [ruby]""",
 .gitlab-ci.yml:5:5: error: jobs:rspec rules should be an array containing hashes \
 and arrays of hashes
     5 |     wrong: format
-      |     ^^^^^^^^^^^^^""",
+      |     ^""",
     ]
 
 
@@ -156,7 +157,7 @@ def test_unquoted_colon_in_a_script() -> None:
 .gitlab-ci.yml:3:7: error: jobs:make:script config should be a string or a nested \
 array of strings up to 10 levels deep
     3 |     - echo a: b
-      |       ^^^^^^^^^
+      |       ^
 hint: quote the whole line: the ": " in it makes a mapping of it"""
     ]
 

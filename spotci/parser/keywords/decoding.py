@@ -409,9 +409,7 @@ def together(
 
 def key_text(entry: Entry, subject: str, problems: Problems) -> str | None:
     """Return a key that is a text or an integer, as text."""
-    if isinstance(entry.key, str):
-        return entry.key
-    if isinstance(entry.key, int) and not isinstance(entry.key, bool):
+    if isinstance(entry.key, str | int) and not isinstance(entry.key, bool):
         return str(entry.key)
     problems.error(
         f"{subject} key must be an alphanumeric string",

@@ -169,6 +169,8 @@ def _aliases(node: Mapping, place: str, problems: Problems) -> tuple[str, ...]:
     if value is None:
         return ()
     text = string(value, f"{place} alias", problems) or ""
+    if isinstance(value, Scalar) and value.value == "":
+        problems.error(f"{place} alias can't be blank", value.span)
     return tuple(filter(None, _ALIAS_SEPARATOR.split(text)))
 
 

@@ -256,7 +256,10 @@ def _shared_values(
 
 
 def _stage(node: Node, place: str, problems: Problems) -> str | None:
-    return string(node, f"{place} config", problems)
+    stage = string(node, f"{place} config", problems)
+    if stage == "":
+        problems.error(f"{place} config can't be blank", node.span)
+    return stage
 
 
 def _inherit(

@@ -54,11 +54,12 @@ def _matrix(node: Mapping, place: str, problems: Problems) -> ParallelConfig | N
     matrix, place = given(node, "matrix"), f"{place}:matrix"
     if matrix is None:
         return None
-    items = matrix.items if isinstance(matrix, Sequence) else None
-    if items is None or not all(isinstance(item, Mapping) for item in items):
+    items = matrix.items if isinstance(matrix, Sequence) else ()
+    maps = [item for item in items if isinstance(item, Mapping)]
+    if not isinstance(matrix, Sequence) or len(maps) < len(items):
         problems.error(f"{place} config should be an array of hashes", matrix.span)
         return None
-    decoded = (_entry(item, f"{place}:variables", problems) for item in items)
+    decoded = (_entry(item, f"{place}:variables", problems) for item in maps)
     entries = tuple(entry for entry in decoded if entry is not None)
     total = sum(prod(len(values) for _, values in entry.variables) for entry in entries)
     if total > PARALLEL_LIMIT:
@@ -71,9 +72,7 @@ def _matrix(node: Mapping, place: str, problems: Problems) -> ParallelConfig | N
     return ParallelConfig(matrix=entries)
 
 
-def _entry(node: Node, place: str, problems: Problems) -> MatrixEntry | None:
-    if not isinstance(node, Mapping):
-        return None
+def _entry(node: Mapping, place: str, problems: Problems) -> MatrixEntry | None:
     if not node.entries:
         problems.error(f"{place} config requires at least 1 items", node.span)
         return None

@@ -43,6 +43,10 @@ _KEYS = frozenset(
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$")
 
 
+# A variable may hold the whole of it.
+_URL = re.compile(r"https?://|\$", re.IGNORECASE)
+
+
 class _LinkType(StrEnum):
     """Values of ``link_type``."""
 
@@ -119,7 +123,12 @@ def _assets(node: Node, place: str, problems: Problems) -> None:
 def _link(node: Mapping, place: str, problems: Problems) -> None:
     unknown_keys(node, {"name", "url", "filepath", "link_type"}, place, problems)
     one_string(node, "name", place, problems)
-    one_string(node, "url", place, problems)
+    url = one_string(node, "url", place, problems)
+    if url is not None and not _URL.match(url):
+        problems.error(
+            f"{place} url is blocked: only allowed schemes are http, https",
+            node.entries["url"].value.span,
+        )
     attribute(node, "filepath", string, place, problems)
     attribute(node, "link_type", _link_type, place, problems)
 

@@ -180,5 +180,5 @@ def test_list_in_place_of_a_mapping() -> None:
         """\
 .gitlab-ci.yml:4:5: error: jobs:build:artifacts config should be a hash
     4 |     - paths:
-      |     ^^^^^^^^"""
+      |     ^"""
     ]

@@ -20,7 +20,7 @@ from spotci.parser.keywords.decoding import (
     together,
     unknown_keys,
 )
-from spotci.parser.nodes import Scalar, Sequence
+from spotci.parser.nodes import Reference, Scalar, Sequence
 from spotci.parser.problems import Problems
 from tests.trees import tree
 
@@ -182,6 +182,13 @@ def test_keys_that_exclude_each_other() -> None:
     assert [error.message for error in problems.errors] == [
         "p config these keys cannot be used together: run, script"
     ]
+
+
+def test_unresolved_reference_is_shown_by_its_argument() -> None:
+    node = Reference(value("[a, b]"), value("x").span)
+
+    assert plain(node) == ["a", "b"]
+    assert not is_blank(node)
 
 
 def test_seconds_of_a_duration() -> None:

@@ -36,7 +36,7 @@ LETTERS = (
         ),
         ("{name: a, deployment_tier: $T}", Environment(name="a", deployment_tier="$T")),
         (
-            "{name: a, kubernetes: {namespace: n, agent: p:a}}",
+            "{name: a, kubernetes: {namespace: n, agent: 'p:a'}}",
             Environment(name="a", kubernetes={"namespace": "n", "agent": "p:a"}),
         ),
     ],

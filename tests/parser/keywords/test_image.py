@@ -131,7 +131,7 @@ def test_list_of_images() -> None:
         """\
 .gitlab-ci.yml:3:10: error: jobs:build:image config should be a hash or a string
     3 |   image: [a, b]
-      |          ^^^^^^
+      |          ^
 hint: one image only; others belong to services"""
     ]
 
@@ -156,7 +156,7 @@ services:
     entrypoint: [sh]
     command: [redis-server, --port, "1"]
     variables: {A: 1}
-  - [docker:dind]
+  - ['docker:dind']
 """
     ).job.services
 
@@ -178,6 +178,7 @@ services:
         ("test", " config should be a array"),
         ("{name: a}", " config should be a array"),
         ("[1]", ":service config should be a hash or a string"),
+        ("[{name: a, alias: ''}]", ":service alias can't be blank"),
         ("[{name: a, alias: [b]}]", ":service alias should be a string"),
         ("[{name: a, command: b}]", ":service command should be an array of strings"),
         (

@@ -74,6 +74,7 @@ def test_delayed_job() -> None:
     ("yaml", "messages"),
     [
         ("stage: 1", [":stage config should be a string"]),
+        ("stage: ''", [":stage config can't be blank"]),
         ("stage: [a]", [":stage config should be a string"]),
         ("resource_group: 1", [" resource group should be a string"]),
         ("manual_confirmation: true", [" manual confirmation should be a string"]),

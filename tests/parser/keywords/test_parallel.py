@@ -34,6 +34,10 @@ def test_empty_values(yaml: str, values: tuple[str, ...]) -> None:
     assert parallel.matrix[0].variables == (("A", values),)
 
 
+def test_null_is_no_matrix() -> None:
+    assert job_of("parallel: {matrix: null}").parallel is None
+
+
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [

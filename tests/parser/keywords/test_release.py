@@ -15,7 +15,7 @@ TAG = "tag_name: v1, description: d"
         f"{{{TAG}, milestones: a, released_at: '2025-03-15T08:00:00Z'}}",
         f"{{{TAG}, assets: {{links: [{{name: n, url: 'https://x'}}]}}}}",
         (
-            f"{{{TAG}, assets: {{links: [{{name: n, url: u, link_type: image,"
+            f"{{{TAG}, assets: {{links: [{{name: n, url: $URL, link_type: image,"
             " filepath: /a}]}}"
         ),
     ],
@@ -53,8 +53,17 @@ def test_release_is_recorded_as_written(yaml: str) -> None:
             [":assets links should be an array of hashes"],
         ),
         (
-            f"{{{TAG}, assets: {{foo: 1, links: [{{name: a, url: b}}]}}}}",
+            f"{{{TAG}, assets: {{foo: 1, links: [{{name: a, url: 'http://b'}}]}}}}",
             [":assets config contains unknown keys: foo"],
+        ),
+        (
+            f"{{{TAG}, assets: {{links: [{{name: a, url: b}}]}}}}",
+            [
+                (
+                    ":assets:links:link url is blocked: only allowed schemes are http,"
+                    " https"
+                )
+            ],
         ),
         (
             f"{{{TAG}, assets: {{links: [{{foo: 1, link_type: x}}]}}}}",

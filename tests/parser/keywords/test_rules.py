@@ -80,6 +80,14 @@ def test_list_of_rules(yaml: str, count: int) -> None:
     assert len(rules) == count
 
 
+def test_null_node_is_no_rules() -> None:
+    problems = Problems()
+    node = tree("rules:\n").entries["rules"].value
+
+    assert decode_rules(node, "r", problems, allowed=RulesOf.INCLUDE) is None
+    assert problems.errors == []
+
+
 def test_null_is_no_rules() -> None:
     assert job_of("rules: null").rules is None
 

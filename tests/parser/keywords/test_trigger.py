@@ -35,7 +35,7 @@ def bridge(yaml: str) -> str:
         ),
         ("{include: a.yml}", Trigger(include=({"local": "a.yml"},))),
         (
-            "{include: https://x/a.yml}",
+            "{include: 'https://x/a.yml'}",
             Trigger(include=({"remote": "https://x/a.yml"},)),
         ),
         (
@@ -157,7 +157,7 @@ def test_trigger(yaml: str, trigger: Trigger) -> None:
             ],
         ),
         (
-            "{include: [{remote: https://a, integrity: sha256-x}]}",
+            "{include: [{remote: 'https://a', integrity: sha256-x}]}",
             [":include:include config integrity hash must be base64 encoded"],
         ),
     ],
