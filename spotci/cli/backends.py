@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from spotci.cli.loading import record_folder
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -26,7 +28,8 @@ async def open_backend(
     if project.settings.engine.kind == "shell":
         from spotci.executor import shell  # noqa: PLC0415 - as used
 
-        async with shell.open_backend(run) as backend:
+        caches = record_folder(project) / "caches"
+        async with shell.open_shell_backend(caches=caches) as backend:
             yield backend
         return
     from spotci.cli.engine_settings import engine_settings  # noqa: PLC0415 - as used

@@ -97,6 +97,7 @@ def _options(task: Task) -> RunOptions:
         job_timeout=run.job_timeout,
         default_image=run.default_image,
         nested_dind=engine.dind_service == "nested",
+        docker=engine.docker,
         artifacts_to_source=run.artifacts_to_source,
         ignore_caches=task.full,
     )
