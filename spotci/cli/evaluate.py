@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotci.cli.loading import load
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.errors import UsageError
 from spotci.variables import effective
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("eval")
+@click.command("eval", cls=PipelineCommand)
 @click.argument("expression")
 @click.option("--job", "name", metavar="NAME", help="With the variables of this job.")
 @pipeline_options

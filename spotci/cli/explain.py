@@ -11,7 +11,7 @@ import click
 
 from spotci.cli.json_form import errors_as_json, print_document
 from spotci.cli.loading import complete_jobs, load
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import job_shape
 from spotci.variables import Level, effective
 
@@ -50,7 +50,7 @@ class Explanation:
     keys: Mapping[str, Span]
 
 
-@click.command("explain")
+@click.command("explain", cls=PipelineCommand)
 @click.argument("job", shell_complete=complete_jobs)
 @click.option(
     "--format",

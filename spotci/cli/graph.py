@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotci.cli.loading import load
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.events import PlannedJob
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _PAGE = """\
 </html>"""
 
 
-@click.command("graph")
+@click.command("graph", cls=PipelineCommand)
 @click.option(
     "--format",
     "form",

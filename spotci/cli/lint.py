@@ -12,7 +12,7 @@ from spotci import __version__
 from spotci.cli import failure
 from spotci.cli.json_form import print_document
 from spotci.cli.loading import config_file, context_of, open_here, print_warnings
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import error_shape, warning_shape
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["code_quality", "command", "sarif"]
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-@click.command("lint")
+@click.command("lint", cls=PipelineCommand)
 @click.option(
     "--format",
     "form",

@@ -11,7 +11,7 @@ import click
 
 from spotci.cli.json_form import errors_as_json, print_document
 from spotci.cli.loading import load, print_warnings
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import job_shape, warning_shape
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _WIDEST = 60
 _COLUMNS = ("name", "stage", "when", "allow_failure", "needs", "image")
 
 
-@click.command("list")
+@click.command("list", cls=PipelineCommand)
 @click.option("--all", "show_all", is_flag=True, help="Show what is left out, and why.")
 @click.option(
     "--format",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from spotci.project import ContextOptions
 
-__all__ = ["EVENTS", "Chosen", "pipeline_options"]
+__all__ = ["EVENTS", "Chosen", "PipelineCommand", "pipeline_options"]
 
 _P = ParamSpec("_P")
 
@@ -107,6 +107,26 @@ def pipeline_options(
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+class PipelineCommand(click.Command):
+    """A command whose help has the shared options in a section of their own."""
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the command's own options first."""
+        shared = {item.name for item in fields(Chosen)}
+        own: list[tuple[str, str]] = []
+        context: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            if not isinstance(parameter, click.Option):
+                continue
+            if (record := parameter.get_help_record(ctx)) is not None:
+                (context if parameter.name in shared else own).append(record)
+        for title, records in (("Options", own), ("Context and values", context)):
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 _OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotci.cli.loading import complete_jobs, load
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.outputs import OUTPUTS
 from spotci.cli.selection import Request, select, select_manual
 
@@ -32,7 +32,7 @@ _SETTINGS = {
 }
 
 
-@click.command("run")
+@click.command("run", cls=PipelineCommand)
 @click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
 @click.option(
     "--job",
@@ -51,13 +51,31 @@ _SETTINGS = {
 @click.option(
     "--manual", multiple=True, metavar="NAME|all", help="Play these manual jobs."
 )
-@click.option("--source", type=click.Choice(["worktree", "index", "head"]))
-@click.option("--engine", type=click.Choice(["dind", "host", "shell"]))
-@click.option("--concurrency", type=click.IntRange(1, 1000), metavar="N")
+@click.option(
+    "--source",
+    type=click.Choice(["worktree", "index", "head"]),
+    help="Files as they are on disk, as staged, or as committed.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["dind", "host", "shell"]),
+    help="An engine of our own, this machine's, or no containers at all.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Jobs at once.  [default: from processors and memory]",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--keep", is_flag=True, help="Keep the containers of failed jobs.")
 @click.option("--timeout", metavar="D", help="A bound on the whole run, as 1h 30m.")
-@click.option("--output", type=click.Choice(OUTPUTS))
+@click.option(
+    "--output",
+    type=click.Choice(OUTPUTS),
+    help="A board, lines, events as JSON, or the summary alone.  [default: live on a "
+    "terminal, plain elsewhere]",
+)
 @click.option(
     "--dind-service",
     type=click.Choice(["engine", "nested"]),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spotci.cli.loading import complete_jobs, load
-from spotci.cli.options import pipeline_options
+from spotci.cli.options import PipelineCommand, pipeline_options
 
 if TYPE_CHECKING:
     from spotci.cli.loading import Loaded
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("show")
+@click.command("show", cls=PipelineCommand)
 @click.option(
     "--job",
     "name",

@@ -9,10 +9,10 @@ from xml.sax.saxutils import escape, quoteattr
 from spotci.report.terminal import cell_width, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from spotci.pipeline import JobName
-    from spotci.report.diagram import Diagram
+    from spotci.report.diagram import Column, Diagram
 
 __all__ = ["draw_svg"]
 
@@ -91,16 +91,44 @@ def _place(diagram: Diagram) -> tuple[dict[JobName, _Box], list[_Box]]:
     columns: list[_Box] = []
     x = float(_MARGIN)
     for column in diagram.columns:
-        names = (column.stage, *(job.name for job in column.jobs))
-        characters = min(_WIDEST, max(map(cell_width, names)))
-        width = characters * _PER_CHARACTER + 2 * _GAP_Y
-        y = float(_MARGIN + _HEAD)
-        for job in column.jobs:
-            jobs[job.name] = _Box(x + _GAP_Y, y, width, _HEIGHT)
-            y += _HEIGHT + _GAP_Y
-        columns.append(_Box(x, _MARGIN, width + 2 * _GAP_Y, y - _MARGIN))
-        x += width + 2 * _GAP_Y + _GAP_X
+        left = x
+        lowest = 0.0
+        for level in _levels(diagram, column):
+            width = _width(level)
+            y = float(_MARGIN + _HEAD)
+            for name in level:
+                jobs[name] = _Box(x + _GAP_Y, y, width, _HEIGHT)
+                y += _HEIGHT + _GAP_Y
+            lowest = max(lowest, y)
+            x += width + _GAP_X
+        # The last gap lies outside; inside, there is a margin at both ends.
+        wide = max(x - left - _GAP_X, _width([column.stage])) + 2 * _GAP_Y
+        columns.append(_Box(left, _MARGIN, wide, lowest - _MARGIN))
+        x = left + wide + _GAP_X
     return jobs, columns
+
+
+def _levels(diagram: Diagram, column: Column) -> list[list[JobName]]:
+    """Return the jobs of a stage from left to right, each behind what it needs."""
+    inside = {job.name for job in column.jobs}
+    needs: dict[JobName, list[JobName]] = {}
+    for need, job in diagram.needs:
+        if need in inside and job in inside:
+            needs.setdefault(job, []).append(need)
+    levels: list[list[JobName]] = []
+    placed: set[JobName] = set()
+    left = [job.name for job in column.jobs]
+    while left:
+        level = [name for name in left if placed.issuperset(needs.get(name, ()))]
+        levels.append(level or left)
+        placed.update(levels[-1])
+        left = [name for name in left if name not in placed]
+    return levels
+
+
+def _width(names: Iterable[str]) -> float:
+    characters = min(_WIDEST, max(map(cell_width, names)))
+    return characters * _PER_CHARACTER + 2 * _GAP_Y
 
 
 def _stages(diagram: Diagram, columns: list[_Box]) -> Iterator[str]:
@@ -145,7 +173,6 @@ def _arrows(
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x1, y1), (x2, y2) = start, end
-    # An arrow inside a column leads out to the right and comes back from the left.
     bend = max(_GAP_X / 2, abs(x2 - x1) / 2)
     path = f"M{x1:.1f},{y1:.1f} C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f}"
     return f'  <path class="arrow" d="{path} {x2:.1f},{y2:.1f}"/>'
