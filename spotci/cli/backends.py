@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from spotci.cli.loading import record_folder
+from spotci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,8 +24,14 @@ async def open_backend(
 ) -> AsyncIterator[Backend]:
     """Give the engine for a run, and free on exit what the run has there.
 
-    Raises EngineUnavailableError where it cannot be had.
+    Raises EngineUnavailableError where it cannot be had, and UsageError for a kind
+    that does not exist.
     """
+    if project.settings.engine.kind == "host":
+        raise UsageError(
+            "engine.kind host: jobs in the developer's own Docker are not supported",
+            hint="use dind, an engine of its own, or shell",
+        )
     if project.settings.engine.kind == "shell":
         from spotci.executor import shell  # noqa: PLC0415 - as used
 

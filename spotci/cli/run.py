@@ -58,8 +58,8 @@ _SETTINGS = {
 )
 @click.option(
     "--engine",
-    type=click.Choice(["dind", "host", "shell"]),
-    help="An engine of our own, this machine's, or no containers at all.",
+    type=click.Choice(["dind", "shell"]),
+    help="A Docker engine of our own, or no containers at all.",
 )
 @click.option(
     "--concurrency",
