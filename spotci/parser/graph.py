@@ -149,15 +149,16 @@ class _Checker:
             )
 
     def _check_need(self, instance: Instance, need: ResolvedNeed) -> None:
-        if len(need.job) > _MAX_NAME:
+        if need.job not in self.index.by_name and need.optional:
+            return
+        self._check_name(instance, "need", need.job, need.span)
+        if need.job in self.index.by_name and len(need.job) > _MAX_NAME:
             self._tell(
                 instance,
                 f"{instance.name} job: need `{need.job}` name is too long"
                 f" (maximum is {_MAX_NAME} characters)",
                 need.span,
             )
-        elif need.job in self.index.by_name or not need.optional:
-            self._check_name(instance, "need", need.job, need.span)
 
     def check_dependencies(self, instance: Instance) -> None:
         job = instance.config

@@ -170,18 +170,11 @@ def _written_needs(
     """Return the needs of the rule, or else of the job; None without ``needs``.
 
     An empty list in a rule replaces the job's needs, but does not make a job that
-    has none start at once. Needs on other pipelines alone do.
+    has none start at once.
     """
-    needs = config.needs
-    if needs is None and config.cross_needs:
-        needs = ()
-    if (
-        rule is not None
-        and rule.needs is not None
-        and (rule.needs or needs is not None)
-    ):
-        return rule.needs
-    return needs
+    if rule is None or rule.needs is None:
+        return config.needs
+    return rule.needs if rule.needs or config.needs is not None else None
 
 
 def _dependencies(config: JobConfig, index: JobIndex) -> tuple[JobName, ...] | None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Expanded",
     "JobVariables",
+    "Layers",
     "PipelineVariables",
     "by_name",
     "environment_tier",

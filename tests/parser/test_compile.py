@@ -133,6 +133,15 @@ def test_skip_ci(message: str, source: str, *, skipped: bool) -> None:
     assert compilation.filtered_by == ("skip_ci" if skipped else None)
 
 
+def test_the_first_reason_for_no_pipeline_is_told() -> None:
+    compilation = compile_text(
+        "workflow: {rules: [if: $NO]}\njob: {script: x, rules: [if: $NO]}",
+        predefined={"CI_COMMIT_MESSAGE": "[skip ci]"},
+    )
+
+    assert compilation.filtered_by == "workflow_rules"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -71,6 +71,8 @@ VARIABLES = {
         pytest.param('"the main one" =~ $BRANCH', False, id="not right inside left"),
         pytest.param("$BRANCH =~ $BAD_PATTERN", False, id="bad pattern is a text"),
         pytest.param("$BRANCH =~ true", False, id="match with boolean"),
+        pytest.param("true =~ /^true$/", True, id="boolean as text"),
+        pytest.param("/abc/ =~ /bc/", True, id="pattern as text"),
         pytest.param("$EMPTY && $BRANCH", "main", id="empty does not stop &&"),
         pytest.param("$UNSET && $BRANCH", None, id="null stops &&"),
         pytest.param("$EMPTY || $BRANCH", "", id="empty stops ||"),

@@ -71,6 +71,11 @@ TABLE = [
     ("a\\", "a", True),
     ("é*", "école", True),
     ("?", "é", True),
+    (r"{a\,b,c}", "a,b", True),
+    (r"{a\}b,c}", "a}b", True),
+    ("[a\\", "a", False),
+    ("[a-", "a", False),
+    ("[a-\\", "a", False),
     ("", "", True),
     ("", "a", False),
 ]

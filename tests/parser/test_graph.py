@@ -138,6 +138,29 @@ def test_what_cannot_be(text: str, expected: list[str]) -> None:
     assert messages(text) == expected
 
 
+def test_the_full_name_of_a_needed_job_can_be_too_long() -> None:
+    name = "x" * 253
+    (message,) = messages(
+        f"{name}: {{stage: build, script: x, parallel: 1}}\n"
+        f"job: {{script: x, needs: [{name}]}}"
+    )
+
+    assert message == (
+        f"job job: need `{name} 1/1` name is too long (maximum is 255 characters)"
+    )
+
+
+def test_on_stop_names_a_job_that_stops_the_environment() -> None:
+    compilation = compile_text(
+        """
+        job: {script: x, environment: {name: a, on_stop: stop}}
+        stop: {script: x, when: manual, environment: {name: a, action: stop}}
+        """
+    )
+
+    assert compilation.pipeline is not None
+
+
 @pytest.mark.parametrize(
     ("stop", "problem"),
     [

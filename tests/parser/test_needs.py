@@ -196,3 +196,12 @@ def test_needs_among_excluded_jobs_are_kept() -> None:
 
     excluded = {str(job.name): job for job in compilation.excluded_jobs.values()}
     assert [need.job for need in excluded["b"].needs or ()] == ["a"]
+
+
+def test_a_job_that_mirrors_another_project_waits_for_the_earlier_stages() -> None:
+    job = job_of("job: {needs: {pipeline: other/project}}")
+
+    assert job.needs is None
+    assert [(need.pipeline, need.job) for need in job.cross_needs] == [
+        ("other/project", None)
+    ]

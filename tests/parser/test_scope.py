@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spotci.parser.scope import Expanded, environment_tier
+from spotci.parser.scope import Expanded, Layers, environment_tier
 from spotci.pipeline import Environment
 from spotci.variables import Level, Variable, effective, expand_all
 from tests.compiling import compile_text, job_of, pipeline_of, yaml_variables
@@ -257,3 +257,27 @@ def test_expanding_one_by_one_is_expanding_all() -> None:
     )
     assert Expanded(variables)["LOOP"].value == "$POOL"
     assert "NOPE" not in one_by_one
+    assert len(one_by_one) == 3
+
+
+def test_the_first_layer_that_has_a_name_wins() -> None:
+    layers = Layers({"A": "1"}, {"A": "2", "B": "3"})
+
+    assert dict(layers) == {"A": "1", "B": "3"}
+    assert len(layers) == 2
+    assert "C" not in layers
+
+
+def test_jobs_of_one_environment_share_its_variables() -> None:
+    scoped = [("a", variable("HOST", "a", Level.PROJECT))]
+    pipeline = pipeline_of(
+        """
+        one: {script: x, environment: a}
+        two: {script: x, environment: a}
+        """,
+        scoped=scoped,
+    )
+
+    assert [
+        effective(job.variables)["HOST"].value for job in pipeline.jobs.values()
+    ] == ["a", "a"]
