@@ -40,8 +40,8 @@ _SMALL = 65536
 
 # A connection is accepted, or not, at once; only a packet that is dropped takes long.
 _PROBE = r"""
-if command -v nc >/dev/null 2>&1; then nc -z -w 1 "$1" "$2" </dev/null
-else timeout 1 bash -c ': </dev/tcp/$0/$1' "$1" "$2"
+if command -v bash >/dev/null 2>&1; then timeout 1 bash -c ': </dev/tcp/$0/$1' "$1" "$2"
+else nc -z -w 1 "$1" "$2" </dev/null
 fi >/dev/null 2>&1 && echo open || echo closed
 """
 

@@ -41,6 +41,9 @@ __all__ = ["DindEngine", "EngineStatus", "engine_status", "open_engine", "stop_e
 #: container, and is what a daemon falls back to, in silence, on a poor file system.
 _GOOD_DRIVERS = frozenset({"overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs"})
 
+#: Seconds for the answer of an engine that runs already.
+_SILENCE = 5.0
+
 _POLL = 0.03
 _LOOK_EVERY = 10
 
@@ -181,15 +184,18 @@ async def _bring_up(
     started = state is None or not state.running
     if started:
         await _start(outer, settings, state, progress)
+    # Whoever starts an engine holds the lock until it answers: one that runs and is
+    # silent is broken, or was restarted just now by somebody else.
+    patience = settings.start_timeout if started else _SILENCE
     try:
-        return await _ready(outer, settings, progress)
+        return await _ready(outer, settings, progress, patience)
     except EngineUnavailableError:
         if started:
             raise
     progress(f"{settings.name} does not answer: restarting it", 0, None)
     await outer.stop(settings.name, grace=3)
     await outer.start(settings.name)
-    return await _ready(outer, settings, progress)
+    return await _ready(outer, settings, progress, settings.start_timeout)
 
 
 async def _start(
@@ -241,13 +247,13 @@ def _port_is_taken(fault: EngineError) -> bool:
 
 
 async def _ready(
-    outer: Outer, settings: EngineSettings, progress: Progress
+    outer: Outer, settings: EngineSettings, progress: Progress, patience: float
 ) -> DindEngine:
     """Wait for the daemon's first answer, and start the registry meanwhile."""
     ready: list[DindEngine] = []
 
     async def daemon() -> None:
-        ready.append(await _wait(outer, settings))
+        ready.append(await _wait(outer, settings, patience))
 
     async def sidecar() -> None:
         state = await outer.state(settings.name)
@@ -265,8 +271,8 @@ async def _ready(
     return engine
 
 
-async def _wait(outer: Outer, settings: EngineSettings) -> DindEngine:
-    with anyio.move_on_after(settings.start_timeout):
+async def _wait(outer: Outer, settings: EngineSettings, patience: float) -> DindEngine:
+    with anyio.move_on_after(patience):
         while True:
             state = await outer.state(settings.name)
             if state is None or not state.running:

@@ -8,6 +8,8 @@ as long as a container runs, and may lose bytes that came with the answer.
 from __future__ import annotations
 
 import json
+import socket
+import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,6 +81,10 @@ def connect(address: Address) -> tuple[APIClient, str]:
             verify=True,
         )
     with translated("connect to", address.url, error=EngineUnavailableError):
+        if address.socket is not None:
+            # The library leaves its socket open where connecting fails.
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.connect(address.socket)
         probe = _client(address, tls, _OLDEST_API)
         try:
             versions = probe.version(api_version=False)
@@ -98,6 +104,9 @@ def _client(address: Address, tls: TLSConfig | None, version: str) -> APIClient:
     # Proxies, .netrc and REQUESTS_CA_BUNDLE are not about daemons of this machine; the
     # last would even replace their authority, and so has to go before any request.
     client.trust_env = False
+    # Its idle connections are closed with it, rather than left to the collector.
+    for adapter in client.adapters.values():
+        weakref.finalize(client, adapter.close)
     return client
 
 
@@ -182,8 +191,12 @@ async def _connect(address: Address) -> ByteStream:
     stream = await anyio.connect_tcp(host, port)
     if address.certificates is None:
         return stream
-    context = await anyio.to_thread.run_sync(client_context, address.certificates)
-    return await TlsClient.handshake(stream, context, host)
+    try:
+        context = await anyio.to_thread.run_sync(client_context, address.certificates)
+        return await TlsClient.handshake(stream, context, host)
+    except BaseException:
+        await anyio.aclose_forcefully(stream)
+        raise
 
 
 async def _read_head(stream: ByteStream) -> tuple[int, bytes]:

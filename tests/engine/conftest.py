@@ -25,6 +25,7 @@ from spotci.dind.lease import hold_lease
 from tests.engine.real import (
     IMAGE,
     ExecShell,
+    free_port,
     host_objects,
     load_image,
     make_settings,
@@ -91,3 +92,14 @@ async def run_id(engine: DindEngine) -> AsyncIterator[str]:
 @pytest.fixture
 def docker_engine(engine: DindEngine, run_id: str, shell: ExecShell) -> DockerEngine:
     return DockerEngine(engine, run_id, shell)
+
+
+@pytest.fixture
+def fresh(host: APIClient) -> Iterator[EngineSettings]:
+    """Settings of an engine that does not exist yet, and is removed after the test."""
+    name = f"spot-ci-test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    state = Path(tempfile.mkdtemp(prefix="spotci-test-"))
+    yield make_settings(name, state, registry_port=free_port())
+    remove_host_objects(host, name)
+    shutil.rmtree(state, ignore_errors=True)
+    assert host_objects(host, name) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "IMAGE",
     "ExecShell",
     "eventually",
+    "free_port",
     "host_objects",
     "load_image",
     "make_settings",
@@ -108,6 +110,13 @@ def run_objects(client: APIClient, run: str) -> list[str]:
         *(item["Name"] for item in client.networks(filters=filters)),
         *(item["Name"] for item in client.volumes(filters=filters)["Volumes"] or ()),
     ]
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 async def load_image(engine: DindEngine, name: str) -> None:
