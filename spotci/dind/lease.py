@@ -21,7 +21,7 @@ import anyio
 from spotci.dind.attach import FrameDecoder
 from spotci.dind.calls import together
 from spotci.dind.labels import MARK, RUN
-from spotci.dind.transport import hijack
+from spotci.dind.transport import answers, hijack
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ async def _await_ready(stream: ByteStream, run: str) -> None:
 
 async def _end(engine: DindEngine, run: str, stream: ByteStream) -> None:
     """Remove what is left, and say so; where that fails, the lease has to do it."""
+    if not await answers(engine.address):
+        return  # the engine ended, and its containers with it
     try:
         await remove_runs(engine, {run})
         await stream.send(b"done\n")
