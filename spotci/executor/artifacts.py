@@ -65,6 +65,14 @@ class JobArtifacts:
             SaveWhen.ALWAYS,
         )
 
+    def matter(self, *, success: bool) -> bool:
+        """Return whether there is anything to save after this end."""
+        return self.archive_after(success=success) or bool(self.reports)
+
+    def looks_for_untracked(self, *, success: bool) -> bool:
+        """Return whether all files matter that git does not know."""
+        return self.untracked and self.archive_after(success=success)
+
     def patterns(self, *, success: bool) -> tuple[str, ...]:
         """Return all patterns that have to be looked for."""
         paths = self.paths if self.archive_after(success=success) else ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spotci.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from spotci.executor.backend import LayerId, Workspace, Workspaces
     from spotci.executor.cache import JobCache
@@ -59,7 +59,7 @@ async def find_caches(
 async def tell_restored(
     trace: Trace,
     caches: Sequence[JobCache],
-    found: dict[int, tuple[str, LayerId] | None],
+    found: Mapping[int, tuple[str, LayerId] | None],
 ) -> None:
     """Say which caches the job gets."""
     for index, cache in enumerate(caches):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -92,11 +94,16 @@ class HandoverStore:
                 found += self.plan.earlier[name].variables
         return tuple(found)
 
-    async def layers(self, names: Iterable[JobName]) -> dict[JobName, Handover]:
-        """Return what these jobs handed on, of those that handed on artifacts."""
+    async def layers(
+        self, names: Iterable[JobName], *, attempts: int = 1
+    ) -> dict[JobName, Handover]:
+        """Return what these jobs handed on, of those that handed on artifacts.
+
+        What an earlier run kept is brought in, in so many ``attempts``.
+        """
         found = {}
         for name in names:
-            handover = self._known.get(name) or await self._adopt(name)
+            handover = self._known.get(name) or await self._adopt(name, attempts)
             if handover.layer is not None:
                 found[name] = handover
         return found
@@ -107,13 +114,19 @@ class HandoverStore:
             await self.workspaces.drop(layer)
         self._layers.clear()
 
-    async def _adopt(self, name: JobName) -> Handover:
+    async def _adopt(self, name: JobName, attempts: int) -> Handover:
         """Bring in what an earlier run kept; once, whoever asks."""
         earlier = self.plan.earlier.get(name)
         if earlier is None or earlier.artifacts is None:
             return Handover()
         async with self._adopting:
-            if name not in self._known:
-                layer = await self.workspaces.adopt(earlier.artifacts)
+            while name not in self._known:
+                attempts -= 1
+                try:
+                    layer = await self.workspaces.adopt(earlier.artifacts)
+                except EngineError:
+                    if attempts <= 0:
+                        raise
+                    continue
                 self.put(name, Handover(layer=layer, variables=earlier.variables))
             return self._known[name]

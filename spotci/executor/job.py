@@ -18,12 +18,12 @@ from spotci.events import (
     ArtifactsSaved,
     FailureReason,
     JobResult,
-    JobStatus,
     Notice,
 )
+from spotci.executor.end import failed
 from spotci.executor.export import copy_into, export_layer
 from spotci.executor.handover import Handover, HandoverStore
-from spotci.executor.phases import End, JobPhases, RunnerServices
+from spotci.executor.phases import JobPhases, RunnerServices
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from spotci.executor.artifacts import Archive
     from spotci.executor.backend import Backend, SnapshotId
     from spotci.executor.emit import Emit
+    from spotci.executor.end import End
     from spotci.executor.plan import RunPlan
     from spotci.pipeline import Job
 
@@ -123,11 +124,7 @@ class JobRunner:
                 job,
                 attempt,
                 started,
-                End(
-                    status=JobStatus.FAILED,
-                    reason=FailureReason.DOWNSTREAM_PIPELINE_CREATION_FAILED,
-                    message=_BRIDGE,
-                ),
+                failed(FailureReason.DOWNSTREAM_PIPELINE_CREATION_FAILED, _BRIDGE),
             )
         slot = next(number for number in itertools.count() if number not in self._slots)
         self._slots.add(slot)
@@ -166,22 +163,23 @@ class JobRunner:
     def _tidy(self, phases: JobPhases, end: End | None) -> None:
         """Hand on what there is, and copy and remove the rest in the background."""
         job = phases.job
-        archive = phases.archive
+        archive = phases.outputs.archive
         if end is not None:
             self._store.put(
                 job.name,
                 Handover(
                     id=phases.id,
                     layer=None if archive is None else archive.layer,
-                    variables=phases.dotenv,
+                    variables=phases.outputs.variables,
                 ),
             )
         if archive is not None:
             self._start(self._export, job, archive, end, limit=_EXPORT_LIMIT)
-        if phases.reports is not None:
-            self._start(self._export_reports, job, phases.reports, limit=_EXPORT_LIMIT)
-        failed = end is None or end.status is not JobStatus.SUCCESS
-        if not (failed and self._plan.options.keep):
+        reports = phases.outputs.reports
+        if reports is not None:
+            self._start(self._export_reports, job, reports, limit=_EXPORT_LIMIT)
+        passed = end is not None and end.passed
+        if passed or not self._plan.options.keep:
             self._start(phases.release, limit=_CLEANUP_LIMIT)
 
     def _start(
@@ -205,7 +203,7 @@ class JobRunner:
         folder = plan.record / "artifacts" / plan.slug(job.name)
         try:
             await export_layer(self._backend.workspaces, archive.layer, folder)
-            passed = end is not None and end.status is JobStatus.SUCCESS
+            passed = end is not None and end.passed
             if plan.options.artifacts_to_source and passed:
                 await anyio.to_thread.run_sync(copy_into, folder, plan.tree.root)
         except (EngineError, OSError) as error:

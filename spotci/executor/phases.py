@@ -23,13 +23,12 @@ import anyio
 from spotci import __version__
 from spotci.errors import EngineError, ImagePullError
 from spotci.events import FailureReason, JobStatus
-from spotci.executor.artifacts import Saver, resolve_artifacts, tell_downloads
-from spotci.executor.cache import resolve_caches
-from spotci.executor.cache_phases import find_caches, save_caches, tell_restored
 from spotci.executor.concurrency import first_error, together
-from spotci.executor.files import FileSet, needed_folders
+from spotci.executor.end import End, ended, failed, system_failure
+from spotci.executor.inputs import JobInputs, find_inputs
 from spotci.executor.job_variables import Attempt, expand_url, job_variables
 from spotci.executor.masking import MINIMUM_LENGTH, Secrets
+from spotci.executor.outputs import JobOutputs
 from spotci.executor.release import record_release
 from spotci.executor.resources import JobResources, WorkspaceRequest
 from spotci.executor.script import ScriptOptions, build_script
@@ -40,24 +39,21 @@ from spotci.executor.trace import GREEN, RED, Trace
 from spotci.pipeline import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from anyio.abc import TaskGroup
 
-    from spotci.events import TestCounts
-    from spotci.executor.artifacts import Archive, JobArtifacts
-    from spotci.executor.backend import Backend, Exit, LayerId, SnapshotId
-    from spotci.executor.cache import JobCache
+    from spotci.executor.backend import Backend, Exit, SnapshotId
     from spotci.executor.emit import Emit
-    from spotci.executor.handover import Handover, HandoverStore
+    from spotci.executor.handover import HandoverStore
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
     from spotci.executor.sources import Sources
     from spotci.executor.timeouts import Timeouts
-    from spotci.pipeline import Job, JobName
+    from spotci.pipeline import Job
     from spotci.variables import Variable
 
-__all__ = ["End", "JobPhases", "RunnerServices"]
+__all__ = ["JobPhases", "RunnerServices"]
 
 _TIMED_OUT = (
     "{} could not run to completion because the timeout was exceeded. For more "
@@ -65,25 +61,6 @@ _TIMED_OUT = (
     "configure_runners/#set-script-and-after-script-timeouts"
 )
 _CANCELED = "canceled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """How an attempt ended."""
-
-    status: JobStatus
-    exit_code: int | None = None
-    reason: FailureReason | None = None
-    message: str | None = None
-    coverage: float | None = None
-    tests: TestCounts | None = None
-    environment_url: str | None = None
-    release: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether the job succeeded."""
-        return self.status is JobStatus.SUCCESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +89,7 @@ class JobPhases:
     id: int
     slot: int
     started: float
-    archive: Archive | None = None
-    reports: Archive | None = None
-    #: Of its own dotenv reports.
-    dotenv: tuple[Variable, ...] = ()
+    outputs: JobOutputs = field(init=False)
     _trace: Trace = field(init=False)
     _attempt: Attempt = field(init=False)
     _variables: JobVariables = field(init=False)
@@ -123,13 +97,10 @@ class JobPhases:
     _timeouts: Timeouts = field(init=False)
     _sources: Sources = field(init=False)
     _resources: JobResources | None = None
-    _caches: tuple[JobCache, ...] = ()
-    _found: dict[int, tuple[str, LayerId] | None] = field(default_factory=dict)
-    _downloads: Mapping[JobName, Handover] = field(default_factory=dict)
+    _inputs: JobInputs = field(default_factory=JobInputs)
     #: Whether the script began: only then there is an after_script.
     _began: bool = False
     _after_ran: bool = False
-    _tests: TestCounts | None = None
     _release: str | None = None
 
     def __post_init__(self) -> None:
@@ -140,6 +111,12 @@ class JobPhases:
             limit=plan.options.output_limit,
             coverage=job.coverage,
             clock=self.services.clock,
+        )
+        self.outputs = JobOutputs(
+            job=job,
+            plan=plan,
+            workspaces=self.services.backend.workspaces,
+            trace=self._trace,
         )
         timeout = (job.timeout or plan.options.job_timeout).total_seconds()
         self._attempt = Attempt(
@@ -169,10 +146,9 @@ class JobPhases:
                 end = await self._with_tasks()
             if deadline.cancelled_caught or end is None:
                 took = go_duration(self._timeouts.job)
-                end = End(
-                    status=JobStatus.FAILED,
-                    reason=FailureReason.JOB_EXECUTION_TIMEOUT,
-                    message=f"execution took longer than {took} seconds",
+                end = failed(
+                    FailureReason.JOB_EXECUTION_TIMEOUT,
+                    f"execution took longer than {took} seconds",
                 )
         except anyio.get_cancelled_exc_class():
             await self._cancel()
@@ -181,7 +157,7 @@ class JobPhases:
         return replace(
             end,
             coverage=self._trace.coverage,
-            tests=self._tests,
+            tests=self.outputs.tests,
             environment_url=self._environment_url(),
             release=self._release if end.passed else None,
         )
@@ -201,7 +177,7 @@ class JobPhases:
             error = first_error(group)
             if error is None:
                 raise
-            return _system_failure(error)
+            return system_failure(error)
         return end
 
     async def _guarded(self, tasks: TaskGroup) -> End:
@@ -209,10 +185,9 @@ class JobPhases:
         await self._head()
         lost = self.services.store.lost(self.services.store.sources(self.job))
         if lost:
-            return End(
-                status=JobStatus.FAILED,
-                reason=FailureReason.MISSING_DEPENDENCY_FAILURE,
-                message="This job depends on other jobs with expired/erased artifacts: "
+            return failed(
+                FailureReason.MISSING_DEPENDENCY_FAILURE,
+                "This job depends on other jobs with expired/erased artifacts: "
                 + ", ".join(lost),
             )
         try:
@@ -223,13 +198,9 @@ class JobPhases:
                 end = await self._after_script(end)
                 end = await self._keep(end)
         except ImagePullError as error:
-            end = End(
-                status=JobStatus.FAILED,
-                reason=FailureReason.IMAGE_PULL_FAILURE,
-                message=str(error),
-            )
+            end = failed(FailureReason.IMAGE_PULL_FAILURE, str(error))
         except EngineError as error:
-            end = _system_failure(error)
+            end = system_failure(error)
         await self._cleanup(end)
         return end
 
@@ -298,37 +269,30 @@ class JobPhases:
             labels={"spotci.run": plan.run, "spotci.job": self.job.name},
             image=image,
             services=services,
+            registry=self._talks_to_registry(),
+        )
+
+    def _talks_to_registry(self) -> bool:
+        """Return whether a script means the local registry, by its name or address."""
+        address = self._variables.values.get("CI_REGISTRY", "")
+        lines = (*self.job.before_script, *self.job.script, *self.job.after_script)
+        return address.startswith("localhost") and any(
+            "CI_REGISTRY" in line or address in line for line in lines
         )
 
     async def _open_workspace(self, resources: JobResources) -> None:
         """Open the workspace over the layers of caches and artifacts."""
-        self._caches = await self._resolve_caches()
-        workspaces = self.services.backend.workspaces
-        if self._caches and not self._plan.options.ignore_caches:
-            self._found = await find_caches(
-                workspaces,
-                self._caches,
-                project_path=self._plan.project_path,
-                attempts=max(
-                    1, self._variables.number("RESTORE_CACHE_ATTEMPTS", default=1)
-                ),
-            )
-        elif self._caches:
-            self._found = dict.fromkeys(
-                index for index, cache in enumerate(self._caches) if cache.restores
-            )
-        store = self.services.store
-        self._downloads = await store.layers(store.sources(self.job))
-        caches = [hit[1] for hit in self._found.values() if hit is not None]
-        artifacts = [
-            handover.layer
-            for handover in self._downloads.values()
-            if handover.layer is not None
-        ]
+        self._inputs = await find_inputs(
+            self.job,
+            self._plan,
+            self._variables,
+            workspaces=self.services.backend.workspaces,
+            store=self.services.store,
+        )
         request = WorkspaceRequest(
             snapshot=self.services.snapshot if self._sources.has_files else None,
             git_depth=self._sources.depth,
-            layers=tuple(dict.fromkeys([*caches, *artifacts])),
+            layers=self._inputs.layers,
             attempts=max(1, self._variables.number("GET_SOURCES_ATTEMPTS", default=1)),
         )
         workspace = await resources.open_workspace(
@@ -339,13 +303,6 @@ class JobPhases:
                 self._attempt, project_dir=workspace.spec.project_dir
             )
             self._set_variables()
-
-    async def _resolve_caches(self) -> tuple[JobCache, ...]:
-        if not self.job.cache:
-            return ()
-        return await anyio.to_thread.run_sync(
-            resolve_caches, self.job.cache, self._plan, self._variables.expand
-        )
 
     async def _write_files(self, resources: JobResources) -> None:
         if self._variables.files and resources.workspace is not None:
@@ -371,15 +328,10 @@ class JobPhases:
             if hook and self._sources.runs_hooks:
                 exit_ = await self._shell(hook, status="running")
                 if exit_.code:
-                    return _failed(exit_)
+                    return ended(exit_)
             for line in self._sources.lines:
                 await trace.line(line)
-        if self._caches:
-            async with trace.section("restore_cache", "Restoring cache"):
-                await tell_restored(trace, self._caches, self._found)
-        if self._downloads:
-            async with trace.section("download_artifacts", "Downloading artifacts"):
-                await tell_downloads(trace, self._downloads)
+        await self._inputs.tell(trace)
         return None
 
     async def _script(self) -> End:
@@ -392,17 +344,9 @@ class JobPhases:
             with anyio.move_on_after(self._timeouts.script) as deadline:
                 exit_ = await self._shell_again(commands, attempts)
             if not deadline.cancelled_caught:
-                return (
-                    _failed(exit_)
-                    if exit_.code
-                    else End(status=JobStatus.SUCCESS, exit_code=0)
-                )
+                return ended(exit_)
             await self._trace.warning(_TIMED_OUT.format("step_script"))
-        return End(
-            status=JobStatus.FAILED,
-            reason=FailureReason.JOB_EXECUTION_TIMEOUT,
-            message="script timeout",
-        )
+        return failed(FailureReason.JOB_EXECUTION_TIMEOUT, "script timeout")
 
     async def _shell_again(self, commands: Sequence[str], attempts: int) -> Exit:
         """Run the script, again where the engine failed at starting it."""
@@ -433,7 +377,7 @@ class JobPhases:
             if end.passed and not self._variables.flag(
                 "AFTER_SCRIPT_IGNORE_ERRORS", default=True
             ):
-                return _failed(exit_)
+                return ended(exit_)
             await self._trace.warning(
                 "after_script failed, but job will continue unaffected: "
                 f"exit code {exit_.code}"
@@ -455,7 +399,10 @@ class JobPhases:
         return await resources.run(resources.container, script)
 
     async def _keep(self, end: End) -> End:
-        """Save caches and artifacts, as far as the end of the script lets them."""
+        """Save what the job leaves."""
+        resources = self._resources
+        if resources is None or resources.workspace is None:
+            return end
         if self.job.release is not None and end.passed:
             async with self._trace.section(
                 "step_release", 'Executing "step_release" stage of the job script'
@@ -463,103 +410,12 @@ class JobPhases:
                 self._release = await record_release(
                     self.job, self._plan, self._variables, self._trace
                 )
-        caches = [
-            cache for cache in self._caches if cache.saves_after(success=end.passed)
-        ]
-        artifacts = resolve_artifacts(self.job, self._variables.expand)
-        if not caches and artifacts is None:
-            return end
-        files = await self._files(caches, artifacts, success=end.passed)
-        if files is None:
-            return end
-        await self._save_caches(caches, files, end)
-        if artifacts is not None:
-            return await self._save_artifacts(artifacts, files, end)
-        return end
-
-    async def _files(
-        self,
-        caches: Sequence[JobCache],
-        artifacts: JobArtifacts | None,
-        *,
-        success: bool,
-    ) -> FileSet | None:
-        """Return the files of the workspace that caches and artifacts may mean."""
-        resources = self._resources
-        if resources is None or resources.workspace is None:
-            return None
-        project_dir = self._attempt.project_dir
-        patterns = [path for cache in caches if cache.saves for path in cache.paths]
-        untracked = any(cache.saves and cache.untracked for cache in caches)
-        if artifacts is not None:
-            patterns += artifacts.patterns(success=success)
-            untracked = untracked or (
-                artifacts.untracked and artifacts.archive_after(success=success)
-            )
-        under = needed_folders(patterns, project_dir, untracked=untracked)
-        entries = (
-            {}
-            if under == ()
-            else await self.services.backend.workspaces.listing(
-                resources.workspace, under=under
-            )
+        return await self.outputs.save(
+            end,
+            resources.workspace,
+            caches=self._inputs.caches,
+            variables=self._variables,
         )
-        tree = self._plan.tree
-        known = {entry.path for entry in tree.entries} if untracked else set()
-        return FileSet(
-            entries=entries, tracked=tree.tracked | known, project_dir=project_dir
-        )
-
-    async def _save_caches(
-        self, caches: Sequence[JobCache], files: FileSet, end: End
-    ) -> None:
-        resources = self._resources
-        if not caches or resources is None or resources.workspace is None:
-            return
-        name = "archive_cache" if end.passed else "archive_cache_on_failure"
-        async with self._trace.section(name, f"Saving cache for {_adjective(end)} job"):
-            await save_caches(
-                self.services.backend.workspaces,
-                resources.workspace,
-                self._trace,
-                caches,
-                files,
-                project_path=self._plan.project_path,
-            )
-
-    async def _save_artifacts(
-        self, artifacts: JobArtifacts, files: FileSet, end: End
-    ) -> End:
-        resources = self._resources
-        if resources is None or resources.workspace is None:
-            return end
-        if not artifacts.patterns(success=end.passed) and not (
-            artifacts.archive_after(success=end.passed)
-        ):
-            return end
-        saver = Saver(
-            workspaces=self.services.backend.workspaces,
-            workspace=resources.workspace,
-            trace=self._trace,
-            files=files,
-        )
-        name = f"upload_artifacts_on_{'success' if end.passed else 'failure'}"
-        try:
-            async with self._trace.section(
-                name, f"Uploading artifacts for {_adjective(end)} job"
-            ):
-                await saver.save(artifacts, success=end.passed)
-        finally:
-            self.archive, self.reports = saver.archive, saver.reports
-            self.dotenv, self._tests = saver.variables, saver.tests
-        if saver.error is not None and end.passed:
-            return End(
-                status=JobStatus.FAILED,
-                exit_code=1,
-                reason=FailureReason.SCRIPT_FAILURE,
-                message=f"the dotenv report is refused: {saver.error}",
-            )
-        return end
 
     async def _cleanup(self, end: End) -> None:
         resources = self._resources
@@ -618,32 +474,8 @@ class JobPhases:
             self._plan,
             self.job,
             self._attempt,
-            (*self._inherited, *self.dotenv),
+            (*self._inherited, *self.outputs.variables),
         )
-
-
-def _failed(exit_: Exit) -> End:
-    message = None
-    if exit_.oom_killed:
-        message = f"exit code {exit_.code}: the container was killed, out of memory"
-    return End(
-        status=JobStatus.FAILED,
-        exit_code=exit_.code,
-        reason=FailureReason.SCRIPT_FAILURE,
-        message=message,
-    )
-
-
-def _system_failure(error: EngineError) -> End:
-    return End(
-        status=JobStatus.FAILED,
-        reason=FailureReason.RUNNER_SYSTEM_FAILURE,
-        message=str(error),
-    )
-
-
-def _adjective(end: End) -> str:
-    return "successful" if end.passed else "failed"
 
 
 def _no_services(job: Job) -> tuple[str, ...]:

@@ -88,6 +88,8 @@ class JobResources:
     labels: dict[str, str]
     image: Image
     services: tuple[JobService, ...]
+    #: Whether the job talks to the registry at ``localhost``.
+    registry: bool = False
     workspace: Workspace | None = None
     container: ContainerId | None = None
     network: NetworkId | None = None
@@ -329,6 +331,7 @@ class JobResources:
             user=self.image.user,
             platform=self.image.platform,
             stdin=True,
+            registry=self.registry,
             labels=self.labels,
             limits=self.plan.options.limits,
         )

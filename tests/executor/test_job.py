@@ -873,3 +873,24 @@ async def test_progress_of_images(tmp_path: Path) -> None:
         100,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "registry", "reaches"),
+    [
+        ("curl http://$CI_REGISTRY/v2/", "localhost:5000", True),
+        ("curl http://localhost:5000/v2/", "localhost:5000", True),
+        ("make", "localhost:5000", False),
+        ("docker push $CI_REGISTRY_IMAGE", "registry.gitlab.com", False),
+    ],
+)
+async def test_jobs_that_talk_to_the_registry_reach_it(
+    tmp_path: Path, script: str, registry: str, *, reaches: bool
+) -> None:
+    world = World(
+        tmp_path, job("a", script=(script,), variables={"CI_REGISTRY": registry})
+    )
+
+    await world.run()
+
+    assert world.backend.engine.created[0].spec.registry is reaches

@@ -1,0 +1,64 @@
+"""How an attempt of a job ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spotci.events import FailureReason, JobStatus
+
+if TYPE_CHECKING:
+    from spotci.errors import EngineError
+    from spotci.events import TestCounts
+    from spotci.executor.backend import Exit
+
+__all__ = ["End", "ended", "failed", "system_failure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How an attempt ended, and what it told."""
+
+    status: JobStatus
+    exit_code: int | None = None
+    reason: FailureReason | None = None
+    message: str | None = None
+    coverage: float | None = None
+    tests: TestCounts | None = None
+    environment_url: str | None = None
+    release: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the job succeeded."""
+        return self.status is JobStatus.SUCCESS
+
+    @property
+    def adjective(self) -> str:
+        """The runner's word for the job in titles."""
+        return "successful" if self.passed else "failed"
+
+
+def ended(exit_: Exit) -> End:
+    """Return the end of a job whose script ended this way."""
+    if exit_.code == 0:
+        return End(status=JobStatus.SUCCESS, exit_code=0)
+    message = None
+    if exit_.oom_killed:
+        message = f"exit code {exit_.code}: the container was killed, out of memory"
+    return End(
+        status=JobStatus.FAILED,
+        exit_code=exit_.code,
+        reason=FailureReason.SCRIPT_FAILURE,
+        message=message,
+    )
+
+
+def failed(reason: FailureReason, message: str) -> End:
+    """Return the end of a job that failed for another reason than its script."""
+    return End(status=JobStatus.FAILED, reason=reason, message=message)
+
+
+def system_failure(error: EngineError) -> End:
+    """Return the end of a job that the engine failed."""
+    return failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
