@@ -320,8 +320,8 @@ def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
         "HostConfig": host,
     }
     optional = {
-        "Entrypoint": spec.entrypoint and list(spec.entrypoint),
-        "Cmd": spec.command and list(spec.command),
+        "Entrypoint": _list(spec.entrypoint),
+        "Cmd": _list(spec.command),
         "User": spec.user,
         "WorkingDir": spec.working_dir,
     }
@@ -334,6 +334,10 @@ def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
 
 _ATTENDED_LOG = {"Type": "none"}
 _SERVICE_LOG = {"Type": "local", "Config": {"max-size": "5m", "max-file": "2"}}
+
+
+def _list(words: tuple[str, ...] | None) -> list[str] | None:
+    return None if words is None else list(words)
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
