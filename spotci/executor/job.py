@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from spotci.errors import EngineError
-from spotci.events import (
-    ArtifactsSaved,
-    FailureReason,
-    JobResult,
-    Notice,
-)
-from spotci.executor.end import failed
+from spotci.events import ArtifactsSaved, JobResult, JobStatus, Notice
+from spotci.executor.end import End
 from spotci.executor.export import copy_into, export_layer
 from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases, RunnerServices
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
     from spotci.executor.artifacts import Archive
     from spotci.executor.backend import Backend, SnapshotId
     from spotci.executor.emit import Emit
-    from spotci.executor.end import End
     from spotci.executor.plan import RunPlan
     from spotci.pipeline import Job
 
@@ -45,9 +39,8 @@ __all__ = ["JobRunner"]
 _CLEANUP_LIMIT = 60.0
 _EXPORT_LIMIT = 600.0
 _JOB_IDS_PER_RUN = 1000
-_BRIDGE = (
-    "spotci does not start downstream pipelines: run that project's pipeline there"
-)
+_NO_BRIDGE = "spotci does not start downstream pipelines: run that pipeline itself"
+_NO_STEPS = "spotci does not execute `run`: write `script` instead"
 
 
 class JobRunner:
@@ -118,14 +111,14 @@ class JobRunner:
         When it is canceled, the job's container has been stopped and its
         ``after_script`` has run by the time the cancellation goes on.
         """
+        if self._background is None:
+            raise RuntimeError("a JobRunner runs jobs inside of its context")
         started = self._clock()
-        if job.is_bridge:
-            return self._result(
-                job,
-                attempt,
-                started,
-                failed(FailureReason.DOWNSTREAM_PIPELINE_CREATION_FAILED, _BRIDGE),
-            )
+        unable = _unable(job)
+        if unable is not None:
+            # Neither passed nor failed: what waits for it by needs is skipped, too.
+            end = End(status=JobStatus.SKIPPED, message=unable)
+            return self._result(job, attempt, started, end)
         slot = next(number for number in itertools.count() if number not in self._slots)
         self._slots.add(slot)
         phases = JobPhases(
@@ -136,12 +129,14 @@ class JobRunner:
             slot=slot,
             started=started,
         )
-        end = None
         try:
             end = await phases.run()
+        except BaseException:
+            self._tidy(phases, None)
+            raise
         finally:
             self._slots.discard(slot)
-            self._tidy(phases, end)
+        self._tidy(phases, end)
         return self._result(job, attempt, started, end)
 
     def _result(self, job: Job, attempt: int, started: float, end: End) -> JobResult:
@@ -236,6 +231,13 @@ class JobRunner:
 
     async def _warn(self, text: str) -> None:
         await self._emit(Notice(at=self._clock(), text=text, level="warning"))
+
+
+def _unable(job: Job) -> str | None:
+    """Return why a job is none that spotci can run, or None where it can."""
+    if job.is_bridge:
+        return _NO_BRIDGE
+    return _NO_STEPS if job.run and not job.script else None
 
 
 def _first_id(plan: RunPlan) -> int:

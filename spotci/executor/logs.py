@@ -68,8 +68,9 @@ LogItem: TypeAlias = Lines | SectionStart | SectionEnd
 class LogDecoder:
     """Turns what a process prints into lines and sections; feed it, then close it.
 
-    ``limit`` is the size of the log in bytes: what comes after is dropped, behind a
-    line that says so. ``reserved`` names sections that a script cannot begin or end.
+    ``limit`` is the size of the log in bytes, of which ``used`` are taken before: what
+    comes after is dropped, behind a line that says so. ``reserved`` names sections that
+    a script cannot begin or end.
     """
 
     def __init__(
@@ -77,16 +78,22 @@ class LogDecoder:
         secrets: Secrets,
         *,
         limit: int,
+        used: int = 0,
         reserved: frozenset[str] = frozenset(),
     ) -> None:
         self._secrets = secrets
         self._limit = limit
-        self._left = limit
+        self._left = limit - used
         self._reserved = reserved
         self._masks = MaskStream(secrets)
         self._partial = b""
         self._pending = b""
         self._open: list[str] = []
+
+    @property
+    def used(self) -> int:
+        """How many bytes of the log are taken; more than the limit where it ended."""
+        return self._limit - self._left
 
     @property
     def exceeded(self) -> bool:

@@ -76,8 +76,8 @@ class Trace:
         self._job = job
         self._emit = emit
         self._clock = clock
-        self._left = limit
         self._limit = limit
+        self._used = 0
         self._scanner = None if coverage is None else CoverageScanner(coverage)
 
     @property
@@ -124,7 +124,9 @@ class Trace:
 
     async def output(self, stream: ObjectReceiveStream[bytes]) -> None:
         """Send what a process prints, up to its end."""
-        decoder = LogDecoder(self.secrets, limit=self._left, reserved=SECTIONS)
+        decoder = LogDecoder(
+            self.secrets, limit=self._limit, used=self._used, reserved=SECTIONS
+        )
         try:
             async for piece in stream:
                 for item in decoder.feed(piece):
@@ -134,11 +136,11 @@ class Trace:
             with anyio.move_on_after(_LAST_WORDS, shield=True):
                 for item in decoder.close():
                     await self._item(item)
+            self._used = decoder.used
 
     async def _item(self, item: LogItem) -> None:
         match item:
             case Lines(text):
-                self._left -= len(text)
                 if self._scanner is not None:
                     self._scanner.feed(text)
                 await self._log(text, "output")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -18,6 +18,7 @@ from spotci.events import (
     SectionStarted,
 )
 from spotci.executor.backend import DockerAccess
+from spotci.executor.job import JobRunner
 from spotci.executor.plan import EarlierJob
 from spotci.pipeline import (
     Artifacts,
@@ -799,12 +800,53 @@ async def test_docker_jobs_have_paths_of_their_own(tmp_path: Path) -> None:
         assert any(f"CI_PROJECT_DIR='{folder}'" in script for script in scripts)
 
 
-async def test_a_bridge_says_that_it_is_not_started(tmp_path: Path) -> None:
-    world = World(tmp_path, job("down", trigger=Trigger(project="group/other")))
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"trigger": Trigger(project="group/other")},
+            "spotci does not start downstream pipelines: run that pipeline itself",
+        ),
+        (
+            {"run": ({"name": "a", "script": "x"},), "script": ()},
+            "spotci does not execute `run`: write `script` instead",
+        ),
+    ],
+)
+async def test_what_cannot_be_run_is_skipped_and_said(
+    tmp_path: Path, fields: Mapping[str, Any], message: str
+) -> None:
+    world = World(tmp_path, job("a", **fields))
 
     result = await world.run()
 
-    assert result.failure_reason is FailureReason.DOWNSTREAM_PIPELINE_CREATION_FAILED
+    assert (result.status, result.message) == (JobStatus.SKIPPED, message)
+    assert world.backend.engine.created == []
+
+
+async def test_the_limit_of_the_log_is_told_once(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, job("a", script=("make",), after_script=("bye",)), output_limit=10
+    )
+    world.backend.program("make", output=[b"0123456789abc\n"])
+    world.backend.program("bye", output=[b"after\n"])
+
+    await world.run()
+
+    shown = [line for line in world.log() if line.startswith("  ")]
+    assert shown == [
+        "  0123456789",
+        "  Job's log exceeded limit of 10 bytes.",
+        "  Job execution will continue but no more output will be collected.",
+    ]
+
+
+async def test_jobs_run_inside_of_the_runners_context(tmp_path: Path) -> None:
+    world = World(tmp_path, job("a"))
+    runner = JobRunner(world.plan, world.backend.port, world.events, None)
+
+    with pytest.raises(RuntimeError, match="inside of its context"):
+        await runner.run(next(iter(world.plan.pipeline.jobs.values())))
 
 
 async def test_release_is_recorded(tmp_path: Path) -> None:
