@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -855,14 +856,24 @@ async def test_release_is_recorded(tmp_path: Path) -> None:
         job(
             "release",
             variables={"V": "1.2"},
-            release=Release(tag_name="v$V", description="Version $V"),
+            release=Release(
+                tag_name="v$V",
+                description="Version $V",
+                fields={"milestones": ["m$V"], "assets": {"links": [{"n": 1}]}},
+            ),
         ),
     )
 
     result = await world.run()
 
     assert result.release == "v1.2"
-    assert '"tag_name": "v1.2"' in (tmp_path / "releases/release.json").read_text()
+    recorded = json.loads((tmp_path / "releases/release.json").read_text())
+    assert recorded == {
+        "tag_name": "v1.2",
+        "description": "Version 1.2",
+        "milestones": ["m1.2"],
+        "assets": {"links": [{"n": 1}]},
+    }
 
 
 async def test_pages_publish_their_folder(tmp_path: Path) -> None:
@@ -936,3 +947,45 @@ async def test_jobs_that_talk_to_the_registry_reach_it(
     await world.run()
 
     assert world.backend.engine.created[0].spec.registry is reaches
+
+
+@pytest.mark.parametrize(
+    ("docker", "image", "asked"),
+    [
+        ("auto", "python:3", False),
+        ("auto", "docker:28", True),
+        ("always", "python:3", True),
+        ("never", "docker:28", False),
+    ],
+)
+async def test_which_jobs_get_the_engine(
+    tmp_path: Path, docker: str, image: str, *, asked: bool
+) -> None:
+    world = World(tmp_path, job("a", image=Image(name=image)), docker=docker)
+    world.backend.engine.access = DockerAccess()
+
+    await world.run()
+
+    assert ("docker_access docker" in world.backend.engine.calls) is asked
+
+
+async def test_earlier_artifacts_are_brought_in_once_and_again_after_a_fault(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"1")
+    world = World(
+        tmp_path / "record",
+        job("a", needs=["old"], variables={"ARTIFACT_DOWNLOAD_ATTEMPTS": "2"}),
+        job("b", needs=["old"]),
+        earlier={JobName("old"): EarlierJob(artifacts=folder)},
+    )
+    world.backend.gates.faults["adopt"] = [EngineError("busy")]
+
+    async with world.runner() as runner, anyio.create_task_group() as tasks:
+        for each in world.plan.pipeline.jobs.values():
+            tasks.start_soon(runner.run, each)
+
+    assert world.backend.gates.reached.count("adopt") == 2
+    assert [len(spec.layers) for spec in world.backend.workspaces.specs] == [1, 1]
