@@ -75,6 +75,11 @@ class DindEngine:
         """The threads for calls to both daemons."""
         return self.outer.calls
 
+    def close(self) -> None:
+        """Close the connections to both daemons."""
+        self.client.close()
+        self.host.close()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
@@ -212,20 +217,31 @@ async def _start(
     try:
         await outer.start(settings.name)
     except EngineError as fault:
-        if not _port_is_taken(fault):
+        if _port_is_taken(fault):
+            await _start_on_any_port(outer, settings, progress)
+        elif state is not None:
+            # Its network was removed, say, while it was stopped.
+            await _remove(outer, settings)
+            await _start(outer, settings, None, progress)
+        else:
             raise
-        await _remove(outer, settings)
-        await _create(outer, settings, None)
-        await outer.start(settings.name)
-        started = await outer.state(settings.name)
-        port = started and _registry_port(settings, started)
-        progress(
-            f"port {settings.registry_port} of this machine is taken: the registry is"
-            f" at localhost:{port} here, and at localhost:{settings.registry_port}"
-            " in jobs",
-            0,
-            None,
-        )
+
+
+async def _start_on_any_port(
+    outer: Outer, settings: EngineSettings, progress: Progress
+) -> None:
+    await _remove(outer, settings)
+    await _create(outer, settings, None)
+    await outer.start(settings.name)
+    started = await outer.state(settings.name)
+    port = started and _registry_port(settings, started)
+    progress(
+        f"port {settings.registry_port} of this machine is taken: the registry is"
+        f" at localhost:{port} here, and at localhost:{settings.registry_port}"
+        " in jobs",
+        0,
+        None,
+    )
 
 
 async def _create(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineSettings", "Progress", "default_state_dir", "default_transport"]
 
 #: Gets a text, what is done, and what there is in all or None; for something slow.
+#: It may be called in any thread.
 Progress: TypeAlias = "Callable[[str, int, int | None], None]"
 
 

@@ -143,6 +143,21 @@ async def test_a_dead_engine_comes_back(
     assert (await engine_status(fresh)).registry_running
 
 
+async def test_an_engine_whose_network_is_gone_is_made_anew(
+    fresh: EngineSettings, host: APIClient
+) -> None:
+    first = await open_engine(fresh, progress=quiet)
+    await load_image(first, IMAGE)
+    await stop_engine(fresh)
+    host.remove_container(fresh.registry_name, force=True)
+    host.remove_network(fresh.network)
+
+    second = await open_engine(fresh, progress=quiet)
+
+    assert second.container != first.container
+    assert has_image(second)
+
+
 async def test_a_lost_socket_is_made_again(fresh: EngineSettings) -> None:
     first = await open_engine(fresh, progress=quiet)
     assert first.address.socket is not None
