@@ -76,6 +76,9 @@ golden: $(STAMP) ## rewrite the golden files; read the diff before you commit it
 coverage: images ## measure the branches that all tests reach
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html --require-engine
 
+bench: images ## measure every budget beside gitlab-ci-local and bare containers
+	@$(BIN)/python -m bench.run
+
 # --- our own pipeline ---------------------------------------------------------
 
 ci\:local: images ## run spotci's own pipeline with spotci; JOB=NAME runs one job

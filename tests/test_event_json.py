@@ -81,8 +81,8 @@ def test_the_documentation_names_every_event_and_key() -> None:
     for type_, name in _NAMES.items():
         keys = {item.name for item in fields(type_)} - {"at"}
         assert keys <= rows[name] | {"output", "info"}, name
-    for type_ in (PlannedJob, JobResult, TestCounts):
-        for item in fields(type_):
-            assert f"`{item.name}`" in text, (type_, item.name)
+    for part in (PlannedJob, JobResult, TestCounts):
+        for item in fields(part):
+            assert f"`{item.name}`" in text, (part, item.name)
     for word in (*JobStatus, *FailureReason):
         assert f"`{word}`" in text
