@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from spotci.dind.agent_shell import Answer
     from spotci.dind.engine import DindEngine
 
-__all__ = ["Agent", "open_agent"]
+__all__ = ["Agent", "ScriptError", "ScriptProcess", "open_agent"]
 
 #: Commands under way at once; more wait.
 _SLOTS = 32
 
 #: Bytes of stdin that go through the shell. More would hold up the commands behind.
-_SMALL = 1 << 20
+_SMALL = 4 << 20
 
 _RECEIVE = 262_144
 _START = 20.0
@@ -238,8 +238,7 @@ class Agent:
         subject: str,
     ) -> bytes:
         async def chunks() -> AsyncIterator[bytes]:
-            for start in range(0, len(stdin), _SMALL):
-                yield stdin[start : start + _SMALL]
+            yield stdin
 
         return await self.send_stream(
             script, *args, chunks=chunks(), operation=operation, subject=subject
@@ -249,6 +248,18 @@ class Agent:
         return EngineUnavailableError(
             self._dead or "the engine has ended", operation=operation, subject=subject
         )
+
+
+class ScriptError(EngineError):
+    """A script in the engine failed: ``code`` is its exit code."""
+
+    def __init__(
+        self, message: str, *, code: int, operation: str, subject: str
+    ) -> None:
+        super().__init__(
+            message or f"exit code {code}", operation=operation, subject=subject
+        )
+        self.code = code
 
 
 class _Waiter:
@@ -353,8 +364,6 @@ async def _process(
                 await stream.aclose()
 
 
-def _failed(code: int, errors: bytes, operation: str, subject: str) -> EngineError:
+def _failed(code: int, errors: bytes, operation: str, subject: str) -> ScriptError:
     text = errors[-_ERRORS:].decode(errors="replace").strip()
-    return EngineError(
-        text or f"exit code {code}", operation=operation, subject=subject
-    )
+    return ScriptError(text, code=code, operation=operation, subject=subject)

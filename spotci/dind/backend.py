@@ -1,3 +1,62 @@
 """The Docker backend, put together for one run."""
 
 from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from spotci.dind.agent import open_agent
+from spotci.dind.containers import DockerEngine
+from spotci.dind.engine import open_engine
+from spotci.dind.images import open_images
+from spotci.dind.lease import hold_lease, live_runs, sweep
+from spotci.dind.store import Store
+from spotci.dind.workspace import DockerWorkspaces
+from spotci.executor.backend import Backend
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spotci.dind.settings import EngineSettings, Progress
+
+__all__ = ["open_backend"]
+
+#: Seconds for what is closed at the end; the lease does what is left.
+_CLOSING = 30.0
+
+
+@asynccontextmanager
+async def open_backend(
+    settings: EngineSettings, run: str, *, progress: Progress, overlay: bool = True
+) -> AsyncIterator[Backend]:
+    """Give the engine for a run, found or started, and hold a lease in it.
+
+    Leaving the block removes all that the run has there; if this process dies, the
+    engine does. ``overlay`` False makes workspaces by copying, as where overlays cannot
+    be mounted. Raises EngineUnavailableError where there is no engine.
+    """
+    engine = await open_engine(settings, progress=progress)
+    async with AsyncExitStack() as stack:
+        stack.callback(engine.close)
+        await stack.enter_async_context(hold_lease(engine, run))
+        agent = await stack.enter_async_context(open_agent(engine))
+        images = await stack.enter_async_context(open_images(engine))
+        await sweep(engine, agent, own=run)
+        store = Store(agent, run)
+        dead = await store.runs() - await live_runs(agent) - {run}
+        if dead:
+            await store.remove_runs(dead)
+        mounts = await store.open()
+        if overlay and not mounts:
+            progress("overlays cannot be mounted: workspaces are copied", 0, None)
+        try:
+            yield Backend(
+                engine=DockerEngine(engine, run, agent),
+                images=images,
+                workspaces=DockerWorkspaces(store, overlay and mounts),
+            )
+        finally:
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await store.close()

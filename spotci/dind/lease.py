@@ -1,9 +1,9 @@
 """The lease: what a run made in the engine goes when the run goes, however it ends.
 
 It is a shell in the engine that reads from a connection which this process holds.
-When the connection ends, as it does with SIGKILL, it removes the containers, networks
-and volumes of the run. Where a run ends in order, that has been done already, in
-fewer round trips, and the shell is told so.
+When the connection ends, as it does with SIGKILL, it removes the containers, networks,
+volumes and workspaces of the run. Where a run ends in order, that has been done
+already, in fewer round trips, and the shell is told so.
 
 A run whose shell is gone is dead: ``sweep`` removes what it left. That is so after the
 engine itself was stopped or lost its power, and needs no clock and no process table of
@@ -21,18 +21,19 @@ import anyio
 from spotci.dind.attach import FrameDecoder
 from spotci.dind.calls import together
 from spotci.dind.labels import MARK, RUN
+from spotci.dind.store import REMOVE_RUN
 from spotci.dind.transport import answers, hijack
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from anyio.abc import ByteStream
 
     from spotci.dind.engine import DindEngine
     from spotci.dind.shell import Shell
 
-__all__ = ["hold_lease", "live_runs", "remove_runs", "sweep"]
+__all__ = ["begin_lease", "hold_lease", "live_runs", "remove_runs", "sweep"]
 
 #: Seconds for the removal of what a run left, when it ends in order.
 _CLEANUP = 30.0
@@ -63,6 +64,7 @@ for pause in 0 1 3; do
   docker ps -aq --filter "$filter" | xargs -r docker rm -fv
   docker network ls -q --filter "$filter" | xargs -r docker network rm
   docker volume ls -q --filter "$filter" | xargs -r docker volume rm -f
+  ( set -- "$run"; eval "$REMOVE_RUN" )
   if ! others; then
     docker ps -aq | xargs -r docker rm -fv
     docker network prune -f
@@ -74,6 +76,8 @@ _LIVE = r"""
 cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | sed -n 's/^spot-ci-lease=//p'
 """
 
+_FOLDERS = "ls /spotci/r 2>/dev/null || :"
+
 
 @asynccontextmanager
 async def hold_lease(engine: DindEngine, run: str) -> AsyncIterator[None]:
@@ -82,9 +86,23 @@ async def hold_lease(engine: DindEngine, run: str) -> AsyncIterator[None]:
     Leaving the block removes what is left of them. Raises EngineError where the lease
     cannot be had: nothing of the run must be made then.
     """
+    async with begin_lease(engine, run) as held:
+        await held()
+        yield
+
+
+@asynccontextmanager
+async def begin_lease(
+    engine: DindEngine, run: str
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Give what waits until the lease is held; see ``hold_lease``.
+
+    Nothing of the run may be made before. What is not of the run, such as the agent,
+    can be started meanwhile.
+    """
     async with _shell(engine, run) as stream:
         try:
-            yield
+            yield partial(_await_ready, stream, run)
         finally:
             with anyio.move_on_after(_CLEANUP, shield=True):
                 await _end(engine, run, stream)
@@ -93,17 +111,19 @@ async def hold_lease(engine: DindEngine, run: str) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _shell(engine: DindEngine, run: str) -> AsyncIterator[ByteStream]:
     command = ["sh", "-c", _SCRIPT, f"{_NAME}{run}"]
-    made: dict[str, Any] = await engine.calls(
-        "hold lease",
-        run,
-        partial(engine.host.exec_create, engine.container, command, stdin=True),
+    create = partial(
+        engine.host.exec_create,
+        engine.container,
+        command,
+        stdin=True,
+        environment={"REMOVE_RUN": REMOVE_RUN},
     )
+    made: dict[str, Any] = await engine.calls("hold lease", run, create)
     target = f"/v{engine.host.api_version}/exec/{made['Id']}/start"
     body = {"Detach": False, "Tty": False}
     async with hijack(
         engine.outer.address, target, body=body, operation="hold lease", subject=run
     ) as stream:
-        await _await_ready(stream, run)
         yield stream
 
 
@@ -144,12 +164,14 @@ async def sweep(engine: DindEngine, shell: Shell, *, own: str) -> frozenset[str]
     go when ``own`` is the only run.
     """
     runs, unknown = await _found(engine)
+    runs |= frozenset((await shell.run(_FOLDERS)).decode().split())
     if not unknown and runs <= {own}:
         return frozenset()
     live = await live_runs(shell) | {own}
     dead = runs - live
     if dead:
         await remove_runs(engine, dead)
+        await shell.run(REMOVE_RUN, *sorted(dead))
     if live == {own}:
         await _each(engine, "container", unknown, partial(_remove_container, engine))
     return dead

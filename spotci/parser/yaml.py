@@ -4,39 +4,61 @@ GitLab loads with Ruby's Psych: YAML 1.1 as libyaml parses it, scalars resolved 
 :mod:`spotci.parser.scalars`, the last of duplicate keys wins, and ``<<`` merges at its
 own position, so that keys before it are overwritten and keys after it win.
 
+The libyaml that comes with ruamel.yaml is older than Psych's and refuses ``:`` and
+``?`` inside a plain text between brackets, as in ``[redis:7]``. A text that it refuses
+is read once more, with other characters in the place of these.
+
 Text is hostile until proven otherwise: size, depth and the number of nodes (each alias
 counted with all that it stands for) are bounded while reading.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spotci.errors import YamlError
 from spotci.parser.nodes import Entry, Mapping, Reference, Scalar, Sequence
-from spotci.parser.scalars import UnspecifiedClassError, resolve
+from spotci.parser.scalars import UnspecifiedClassError, resolve, resolve_tagged
 from spotci.source import Span
 
 if TYPE_CHECKING:
     from spotci.parser.nodes import Node
     from spotci.source import SourceFile
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "MAX_SIZE", "TOO_BIG", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_DOCUMENTS", "MAX_NODES", "MAX_SIZE", "TOO_BIG", "parse"]
 
 #: Characters of one file.
 MAX_SIZE = 2 * 1024 * 1024
 #: Collections within collections.
 MAX_DEPTH = 100
-#: Nodes of one file, those behind aliases counted each time.
-MAX_NODES = 1_000_000
+#: Nodes of one file, those behind aliases counted each time. GitLab bounds the memory
+#: of what it has read by 2 MiB, where each text takes 40 bytes: it takes fewer.
+MAX_NODES = 500_000
+#: Documents of one file, of which GitLab reads two.
+MAX_DOCUMENTS = 100
 
 #: GitLab's words for a text that breaks one of these bounds.
 TOO_BIG = "The parsed YAML is too big"
+#: A ``:`` or ``?`` that Psych takes for a part of the text around it; directives and
+#: tags are skipped.
+_INNER_SIGN = re.compile(
+    r"""^%.* | (?<![^\s\[{,])!\S*
+    | (?<=[^\s"'\[\]{},])(?P<sign>:(?=[^\s,?\[\]{}]) | \?)""",
+    re.MULTILINE | re.VERBOSE,
+)
+#: The private use area of Unicode, where the characters for them come from.
+_PRIVATE = range(0xE000, 0xF8FF)
 _REFERENCE = "!reference"
-_STRING_TAGS = ("tag:yaml.org,2002:str", "!")
 _MERGE = "<<"
+
+#: Write the fields of a new span past the guard of its frozen class. Its ``__init__``
+#: takes three times as long, and a span for each node is a third of what reading costs.
+_SET_FILE, _SET_LINE, _SET_COLUMN, _SET_END_COLUMN = (
+    getattr(Span, name).__set__ for name in ("file", "line", "column", "end_column")
+)
 
 _Key: TypeAlias = "str | int | float | bool | None"
 
@@ -54,28 +76,71 @@ def parse(file: SourceFile) -> tuple[Node, ...]:
         hint = f"a file may have {MAX_SIZE // 1024} KiB; split it with include"
         raise YamlError(TOO_BIG, span=None, hint=hint)
     try:
-        return _Builder(file).build(CParser(file.text))
+        try:
+            return _Builder(file).build(CParser(file.text))
+        except MarkedYAMLError:
+            text, signs = _without_inner_signs(file.text)
+            if not signs:
+                raise
+            return _Builder(file, signs).build(CParser(text))
     except MarkedYAMLError as error:
         raise _from_libyaml(error, file) from error
     except (YAMLError, UnicodeError) as error:
-        raise YamlError(_unreadable(error), span=None) from error
+        raise _unreadable(error, file) from error
+
+
+def _without_inner_signs(text: str) -> tuple[str, dict[int, str]]:
+    """Return the text with stand-ins for the inner signs, and what they stand for.
+
+    Each is one character, so that every place stays what it is.
+    """
+    free = (chr(code) for code in _PRIVATE if chr(code) not in text)
+    stand_ins = dict(zip(":?", free, strict=False))
+
+    def replace(match: re.Match[str]) -> str:
+        sign = match["sign"]
+        return match[0] if sign is None else stand_ins.get(sign, sign)
+
+    replaced = _INNER_SIGN.sub(replace, text)
+    if replaced == text:
+        return text, {}
+    return replaced, {ord(stand_in): sign for sign, stand_in in stand_ins.items()}
 
 
 def _from_libyaml(error: Any, file: SourceFile) -> YamlError:  # noqa: ANN401 - untyped
-    mark = error.problem_mark or error.context_mark
-    problem = " ".join(part for part in (error.problem, error.context) if part)
-    if mark is None:
-        return YamlError(f"(<unknown>): {problem}", span=None)
-    line, column = mark.line + 1, mark.column + 1
-    span = Span(file=file, line=line, column=column, end_column=column + 1)
-    place = f"at line {line} column {column}"
+    """Return an error in the words of Psych, which names the place of the context.
+
+    The span is the place of the problem itself: it is where to look.
+    """
+    words = " ".join(part for part in (error.problem, error.context) if part)
+    context = error.context_mark or error.problem_mark
+    problem = error.problem_mark or error.context_mark
+    if problem is None:
+        return YamlError(f"(<unknown>): {words}", span=None)
     return YamlError(
-        f"(<unknown>): {problem} {place}", span=span, hint=_advice(file.line(line))
+        f"(<unknown>): {words} at line {context.line + 1} column {context.column + 1}",
+        span=_point(file, problem.line, problem.column),
+        hint=_advice(file.line(problem.line + 1)),
     )
 
 
-def _unreadable(error: Exception) -> str:
-    return f"(<unknown>): {str(error).splitlines()[0]}"
+def _unreadable(error: Any, file: SourceFile) -> YamlError:  # noqa: ANN401 - untyped
+    """Return an error about a character that is not allowed; Psych names no place."""
+    if isinstance(error, UnicodeError):
+        start = getattr(error, "start", 0)
+        reason = "the text is not valid Unicode"
+    else:
+        # libyaml counts bytes.
+        before = file.text.encode()[: error.position]
+        start, reason = len(before.decode(errors="ignore")), error.reason
+    lines = file.text[:start].split("\n")
+    span = _point(file, len(lines) - 1, len(lines[-1]))
+    return YamlError(f"(<unknown>): {reason} at line 1 column 1", span=span)
+
+
+def _point(file: SourceFile, line: int, column: int) -> Span:
+    """Return the place of one character; libyaml counts from 0."""
+    return Span(file=file, line=line + 1, column=column + 1, end_column=column + 2)
 
 
 def _advice(line: str) -> str | None:
@@ -104,8 +169,10 @@ class _Open:
 class _Builder:
     """Builds the nodes of one file from the events of libyaml, without recursion."""
 
-    def __init__(self, file: SourceFile) -> None:
+    def __init__(self, file: SourceFile, signs: dict[int, str] | None = None) -> None:
         self._file = file
+        #: What characters of the text stand for.
+        self._signs = signs
         self._open: list[_Open] = []
         self._documents: list[Node] = []
         #: The node of each anchor and its weight; None while it has not ended.
@@ -124,7 +191,8 @@ class _Builder:
             "DocumentStartEvent": self._begin_document,
         }
         by_type: dict[type, Any] = {}
-        while (event := parser.get_event()) is not None:
+        get_event = parser.get_event
+        while (event := get_event()) is not None:
             kind = type(event)
             if kind not in by_type:
                 by_type[kind] = handlers.get(kind.__name__)
@@ -132,18 +200,26 @@ class _Builder:
                 handle(event)
         return tuple(self._documents)
 
-    def _begin_document(self, _event: Any) -> None:  # noqa: ANN401 - C, untyped
+    def _begin_document(self, event: Any) -> None:  # noqa: ANN401 - C, untyped
+        if len(self._documents) >= MAX_DOCUMENTS:
+            hint = f"at most {MAX_DOCUMENTS} documents"
+            raise YamlError(TOO_BIG, span=self._span(event), hint=hint)
         self._anchors.clear()
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401 - C, untyped
-        span, text, tag = self._span(event), event.value, event.tag
-        value: str | int | float | bool | None = text
-        if not event.style and tag not in _STRING_TAGS:
-            try:
-                value = resolve(text)
-            except UnspecifiedClassError as error:
-                hint = f'quote it: "{text}"'
-                raise YamlError(str(error), span=span, hint=hint) from error
+        span, text = self._span(event), event.value
+        if self._signs is not None:
+            text = text.translate(self._signs)
+        plain, quoted = event.implicit
+        if quoted:
+            self._add(Scalar(text, span), 1, event.anchor)
+            return
+        tag = None if plain else event.tag
+        try:
+            value = resolve(text) if tag is None else resolve_tagged(text, tag)
+        except UnspecifiedClassError as error:
+            hint = f'quote it: "{text}"' if tag is None else None
+            raise YamlError(str(error), span=span, hint=hint) from error
         node: Node = Scalar(value, span)
         if tag == _REFERENCE:
             node = Reference(node, span)
@@ -156,12 +232,13 @@ class _Builder:
         self._begin(event, None)
 
     def _begin(self, event: Any, entries: dict[_Key, Entry] | None) -> None:  # noqa: ANN401
-        span = self._span(event)
+        span, anchor = self._span(event), event.anchor
         if len(self._open) >= MAX_DEPTH:
             raise YamlError(TOO_BIG, span=span, hint=f"at most {MAX_DEPTH} levels")
-        if event.anchor is not None:
-            self._anchors[event.anchor] = None
-        self._open.append(_Open(span, event.anchor, event.tag == _REFERENCE, entries))
+        if anchor is not None:
+            self._anchors[anchor] = None
+        reference = not event.implicit and event.tag == _REFERENCE
+        self._open.append(_Open(span, anchor, reference, entries))
 
     def _end(self, _event: Any) -> None:  # noqa: ANN401 - C, untyped
         ended = self._open.pop()
@@ -175,12 +252,12 @@ class _Builder:
         self._add(node, ended.weight, ended.anchor)
 
     def _alias(self, event: Any) -> None:  # noqa: ANN401 - C, untyped
-        span = self._span(event)
-        if event.anchor not in self._anchors:
-            raise YamlError(f"Unknown alias: {event.anchor}", span=span)
-        target = self._anchors[event.anchor]
+        span, anchor = self._span(event), event.anchor
+        if anchor not in self._anchors:
+            raise YamlError(f"Unknown alias: {anchor}", span=span)
+        target = self._anchors[anchor]
         if target is None:
-            hint = f"the alias *{event.anchor} stands inside its own anchor"
+            hint = f"the alias *{anchor} stands inside its own anchor"
             raise YamlError(TOO_BIG, span=span, hint=hint)
         node, weight = target
         self._nodes += weight - 1
@@ -204,46 +281,53 @@ class _Builder:
         if parent.entries is None:
             parent.items.append(node)
         elif parent.key is None:
-            parent.key = self._as_key(node)
+            parent.key = _as_key(node)
         else:
             key, parent.key = parent.key, None
-            if key.value == _MERGE and _merge(parent.entries, node, alias=alias):
+            if key.value == _MERGE and self._merge(parent, node, alias=alias):
                 return
             parent.entries[key.value] = Entry(key.value, node, key.span)
 
-    def _as_key(self, node: Node) -> Scalar:
-        if isinstance(node, Scalar):
-            return node
-        raise YamlError(
-            "a key must be a text, a number or a boolean",
-            span=node.span,
-            hint="quote a text that begins with [, { or !",
-        )
+    def _merge(self, into: _Open, value: Node, *, alias: bool) -> bool:
+        """Merge what stands behind ``<<``; False where it cannot be merged.
+
+        In a list earlier maps win over later ones. As in Psych, an alias of a list is
+        not taken for a list of aliases.
+        """
+        if isinstance(value, Mapping):
+            maps = [value]
+        elif alias or not isinstance(value, Sequence):
+            return False
+        else:
+            maps = [item for item in value.items if isinstance(item, Mapping)]
+            if len(maps) != len(value.items):
+                return False
+        entries = into.entries
+        assert entries is not None  # noqa: S101 - only maps are merged into
+        for each in reversed(maps):
+            entries.update(each.entries)
+        return True
 
     def _span(self, event: Any) -> Span:  # noqa: ANN401 - C, untyped
         start, end = event.start_mark, event.end_mark
-        line, column = start.line + 1, start.column + 1
-        if end.line == start.line:
-            end_column = max(end.column + 1, column + 1)
+        row, column = start.line, start.column + 1
+        if end.line == row:
+            end_column = end.column + 1
         else:
-            end_column = max(len(self._file.line(line)) + 1, column + 1)
-        return Span(file=self._file, line=line, column=column, end_column=end_column)
+            end_column = len(self._file.line(row + 1)) + 1
+        span = object.__new__(Span)
+        _SET_FILE(span, self._file)
+        _SET_LINE(span, row + 1)
+        _SET_COLUMN(span, column)
+        _SET_END_COLUMN(span, end_column if end_column > column else column + 1)
+        return span
 
 
-def _merge(entries: dict[_Key, Entry], value: Node, *, alias: bool) -> bool:
-    """Merge what stands behind ``<<``; False where it cannot be merged.
-
-    In a list earlier maps win over later ones. As in Psych, an alias of a list is not
-    taken for a list of aliases.
-    """
-    if isinstance(value, Mapping):
-        entries.update(value.entries)
-        return True
-    if alias or not isinstance(value, Sequence):
-        return False
-    maps = [item for item in value.items if isinstance(item, Mapping)]
-    if len(maps) != len(value.items):
-        return False
-    for item in reversed(maps):
-        entries.update(item.entries)
-    return True
+def _as_key(node: Node) -> Scalar:
+    if isinstance(node, Scalar):
+        return node
+    raise YamlError(
+        "a key must be a text, a number or a boolean",
+        span=node.span,
+        hint="quote a text that begins with [, { or !",
+    )

@@ -64,12 +64,7 @@ anyio.run(main, *sys.argv[1:])
 
 @asynccontextmanager
 async def holder(engine: DindEngine, run: str) -> AsyncIterator[Process]:
-    settings = engine.settings
-    command = [
-        *(sys.executable, "-c", _HOLDER, run, IMAGE, settings.name),
-        *(settings.registry_name, settings.network, str(settings.registry_port)),
-        str(settings.state_dir),
-    ]
+    command = holder_command(engine, run)
     async with await anyio.open_process(command, stderr=None) as process:
         assert process.stdout is not None
         try:
@@ -81,6 +76,15 @@ async def holder(engine: DindEngine, run: str) -> AsyncIterator[Process]:
                 process.kill()
 
 
+def holder_command(engine: DindEngine, run: str) -> list[str]:
+    settings = engine.settings
+    return [
+        *(sys.executable, "-c", _HOLDER, run, IMAGE, settings.name),
+        *(settings.registry_name, settings.network, str(settings.registry_port)),
+        str(settings.state_dir),
+    ]
+
+
 async def left(engine: DindEngine, run: str) -> list[str]:
     return await to_thread.run_sync(partial(run_objects, engine.client, run))
 
@@ -89,13 +93,20 @@ def nothing_left(engine: DindEngine, run: str) -> bool:
     return run_objects(engine.client, run) == []
 
 
-async def test_a_killed_process_leaves_nothing(engine: DindEngine) -> None:
+async def test_a_killed_process_leaves_nothing(
+    engine: DindEngine, shell: ExecShell
+) -> None:
+    place = "/spotci/r/killed/w1/m"
     async with holder(engine, "killed") as process:
         assert len(await left(engine, "killed")) == 2
+        await shell.run(f"mkdir -p {place} && mount -t tmpfs spot-ci {place}")
 
         process.kill()
 
         await eventually(partial(nothing_left, engine, "killed"), within=5)
+        with anyio.fail_after(5):
+            while await shell.run("ls /spotci/r; grep /spotci/r /proc/mounts || :"):  # noqa: ASYNC110 - its lease does it
+                await anyio.sleep(0.1)
 
 
 async def test_the_run_of_another_process_stays(
@@ -141,14 +152,16 @@ async def test_the_next_start_sweeps_what_a_dead_run_left(
     client.create_network("dead", labels=labels)
     client.create_volume("dead", labels=labels)
     client.create_container_from_config({"Image": IMAGE}, "started-by-a-job")
+    await shell.run("mkdir -p /spotci/r/dead/w1 /spotci/r/folder-alone")
     with anyio.fail_after(10):  # leases of the tests before look again some seconds
         while await live_runs(shell) != {run_id}:  # noqa: ASYNC110 - their shells do it
             await anyio.sleep(0.1)
 
-    assert await sweep(engine, shell, own=run_id) == {"dead"}
+    assert await sweep(engine, shell, own=run_id) == {"dead", "folder-alone"}
 
     assert await left(engine, "dead") == []
     assert client.containers(all=True) == []
+    assert await shell.run("ls /spotci/r") == b""
 
 
 async def test_objects_of_a_run_go_though_they_are_many(engine: DindEngine) -> None:
@@ -159,3 +172,20 @@ async def test_objects_of_a_run_go_though_they_are_many(engine: DindEngine) -> N
     await remove_runs(engine, {"many"})
 
     assert await left(engine, "many") == []
+
+
+@pytest.mark.parametrize("delay", [0.35, 0.5, 0.6, 0.7, 0.8, 1.0])
+async def test_a_process_that_is_killed_at_any_time_leaves_nothing(
+    engine: DindEngine, shell: ExecShell, delay: float
+) -> None:
+    run = f"early-{delay}"
+    async with await anyio.open_process(holder_command(engine, run)) as process:
+        await anyio.sleep(delay)
+        process.kill()
+        await process.wait()
+
+    await eventually(partial(nothing_left, engine, run), within=5)
+    with anyio.fail_after(10):
+        while run in await live_runs(shell):  # noqa: ASYNC110 - its shell does it
+            await anyio.sleep(0.1)
+    assert await left(engine, run) == []

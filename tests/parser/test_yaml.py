@@ -31,12 +31,19 @@ if TYPE_CHECKING:
         pytest.param("y", "y", id="y is a text"),
         pytest.param("trueish", "trueish", id="longer than a word"),
         pytest.param("012345", 5349, id="octal"),
-        pytest.param("0o17", 15, id="new octal"),
+        pytest.param("0o17", "0o17", id="octal of YAML 1.2"),
+        pytest.param("0_", 0, id="octal without a digit more"),
         pytest.param("08", "08", id="no octal"),
         pytest.param("0x1F", 31, id="hexadecimal"),
         pytest.param("0b101", 5, id="binary"),
         pytest.param("1_000", 1000, id="underscores"),
         pytest.param("1,000", 1000, id="commas"),
+        pytest.param("1__0", "1__0", id="two underscores"),
+        pytest.param("1_", "1_", id="underscore last"),
+        pytest.param("0x_", "0x_", id="hexadecimal without a digit"),
+        pytest.param("1" * 4001, "1" * 4001, id="more digits than a number has"),
+        pytest.param("0x" + "f" * 4001, "0x" + "f" * 4001, id="in hexadecimal"),
+        pytest.param("\u0661", "\u0661", id="a digit that is not Latin"),
         pytest.param("-12", -12, id="negative"),
         pytest.param("+7", 7, id="plus"),
         pytest.param("1.10", 1.1, id="float"),
@@ -44,14 +51,21 @@ if TYPE_CHECKING:
         pytest.param("1e3", "1e3", id="an exponent needs a point"),
         pytest.param(".5", 0.5, id="point first"),
         pytest.param(".", ".", id="a point"),
+        pytest.param(".e+1", ".e+1", id="an exponent without a number"),
         pytest.param("-", "-", id="a dash"),
         pytest.param(".inf", math.inf, id="infinity"),
         pytest.param("-.INF", -math.inf, id="negative infinity"),
         pytest.param("12:30", 45000, id="hours and minutes"),
         pytest.param("190:20:30", 685230, id="hours, minutes, seconds"),
         pytest.param("190:20:30.15", 685230.15, id="with a fraction"),
+        pytest.param("1__0:30", 5400, id="as much as is a number"),
+        pytest.param("1_:30.5", 5430.0, id="and of a fraction"),
+        pytest.param("-1:30", -1800, id="only the hours are negative"),
+        pytest.param("1:60", "1:60", id="too many minutes"),
         pytest.param(":sym", "sym", id="symbol"),
+        pytest.param(":", ":", id="a colon"),
         pytest.param(':"a b"', "a b", id="quoted symbol"),
+        pytest.param(':":a" b', "a", id="more than a quoted symbol"),
         pytest.param("1.2.3", "1.2.3", id="version"),
         pytest.param("10m", "10m", id="duration"),
         pytest.param("postgres:16", "postgres:16", id="image"),
@@ -91,6 +105,11 @@ def read(text: str) -> Any:
         pytest.param("a: 1\na: 2\n", {"a": 2}, id="the last duplicate wins"),
         pytest.param("a: '012'\nb: \"yes\"\n", {"a": "012", "b": "yes"}, id="quoted"),
         pytest.param("a: !!str 012\n", {"a": "012"}, id="tagged as text"),
+        pytest.param("a: !str 012\n", {"a": "012"}, id="tagged as text, shorter"),
+        pytest.param("a: ! '12'\n", {"a": 12}, id="a tag makes a quoted text plain"),
+        pytest.param("a: !!int '12'\n", {"a": 12}, id="tagged as number"),
+        pytest.param("a: !!float 1\n", {"a": 1.0}, id="tagged as float"),
+        pytest.param("a: !!null ''\n", {"a": None}, id="tagged as null"),
         pytest.param("a: |\n  yes\n", {"a": "yes\n"}, id="block text"),
         pytest.param(
             "b: &b {x: 1, y: 1}\na: {x: 2, <<: *b}\n",
@@ -110,6 +129,29 @@ def read(text: str) -> Any:
         pytest.param("a: {<<: 1}\n", {"a": {"<<": 1}}, id="no map to merge"),
         pytest.param("10: a\n", {10: "a"}, id="a number as key"),
         pytest.param("a: !vault secret\n", {"a": "secret"}, id="unknown tag"),
+        pytest.param(
+            "a: [redis:7, x]\n", {"a": ["redis:7", "x"]}, id="image in a list"
+        ),
+        pytest.param(
+            "a: {url: https://a.b/?c=d::e, f: x?}\n",
+            {"a": {"url": "https://a.b/?c=d::e", "f": "x?"}},
+            id="address in a map",
+        ),
+        pytest.param(
+            "a: [b:c, 'd:e', \"f:g\"]  # h:i\nj?k:l: |\n  m:n?\n",
+            {"a": ["b:c", "d:e", "f:g"], "j?k:l": "m:n?\n"},
+            id="signs everywhere",
+        ),
+        pytest.param(
+            'a: [!!str 1, b:2, {"c":d}]\n',
+            {"a": ["1", "b:2", {"c": "d"}]},
+            id="tags and keys in quotes keep their colons",
+        ),
+        pytest.param(
+            "a: [\ue000b:c\ue001, ?d]\n",
+            {"a": ["\ue000b:c\ue001", {"d": None}]},
+            id="characters of private use",
+        ),
     ],
 )
 def test_collections(text: str, expected: Any) -> None:
@@ -213,6 +255,49 @@ hint: quote it: "2020-01-01\"""",
 hint: quote a text that begins with [, { or !""",
             id="list as key",
         ),
+        pytest.param(
+            "a: !ruby/object:Gem::Version 1\n",
+            """\
+.gitlab-ci.yml:1:4: error: Tried to load unspecified class: Gem::Version
+    1 | a: !ruby/object:Gem::Version 1
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^""",
+            id="object of Ruby",
+        ),
+        pytest.param(
+            "a: !ruby/range 1..2\n",
+            """\
+.gitlab-ci.yml:1:4: error: Tried to load unspecified class: Range
+    1 | a: !ruby/range 1..2
+      |    ^^^^^^^^^^^^^^^^""",
+            id="range of Ruby",
+        ),
+        pytest.param(
+            "a: é\nb: '\a'\n",
+            """\
+.gitlab-ci.yml:2:5: error: (<unknown>): control characters are not allowed at line 1 \
+column 1
+    2 | b: '\a'
+      |     ^""",
+            id="control character",
+        ),
+        pytest.param(
+            "a:\n  - b\n  c: d\n",
+            """\
+.gitlab-ci.yml:3:3: error: (<unknown>): did not find expected '-' indicator while \
+parsing a block collection at line 2 column 3
+    3 |   c: d
+      |   ^""",
+            id="the place is that of the problem, GitLab's that of the beginning",
+        ),
+        pytest.param(
+            "a: [b:,c]\n",
+            """\
+.gitlab-ci.yml:1:6: error: (<unknown>): found unexpected ':' while scanning a plain \
+scalar at line 1 column 5
+    1 | a: [b:,c]
+      |      ^""",
+            id="colon before a comma",
+        ),
     ],
 )
 def test_errors_have_a_place_and_a_hint(text: str, message: str) -> None:
@@ -237,6 +322,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         pytest.param("a: &a [*a]", id="an alias inside its anchor"),
         pytest.param("a: &a {b: *a}", id="in a map"),
         pytest.param("a" * (2 * 1024 * 1024 + 1), id="size"),
+        pytest.param("---\n" * 1000, id="documents"),
     ],
 )
 def test_what_is_too_big_is_refused_at_once(text: str) -> None:
@@ -246,6 +332,24 @@ def test_what_is_too_big_is_refused_at_once(text: str) -> None:
         parse(SourceFile(name="x", text=text))
 
     assert time.process_time() - started < 1
+
+
+def test_a_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(YamlError) as error:
+        parse(SourceFile(name="x", text="a: \ud800"))
+
+    assert str(error.value.span) == "x:1:4"
+    assert "the text is not valid Unicode" in error.value.message
+
+
+def test_places_stay_what_they_are_where_a_text_is_read_twice() -> None:
+    (root,) = parse(source("services: [redis:7, postgres:16]\n"))
+
+    assert isinstance(root, Mapping)
+    services = root.get("services")
+    assert isinstance(services, Sequence)
+    places = [(item.span.column, item.span.end_column) for item in services]
+    assert places == [(12, 19), (21, 32)]
 
 
 def documents_or_message(text: str) -> tuple[Node, ...] | str:
