@@ -300,6 +300,10 @@ class FakeImages:
     #: Images that have to be pulled first.
     remote: set[str] = field(default_factory=set)
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    offered: list[str] = field(default_factory=list)
+
+    async def offer(self, names: Sequence[str]) -> None:
+        self.offered += names
 
     async def ensure(
         self,

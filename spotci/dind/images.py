@@ -21,7 +21,7 @@ of it.
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import to_thread
 
+from spotci.dind.calls import together
 from spotci.dind.image_facts import image_info, is_newer, suits_platform
 from spotci.dind.image_transfer import copy_image, pull_image
 from spotci.dind.references import Reference
 from spotci.dind.registry_auth import has_helper, registry_auth
 from spotci.dind.shared import shared_work
-from spotci.errors import ImagePullError
+from spotci.errors import EngineError, ImagePullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -119,6 +120,15 @@ class DockerImages:
                 return image_info(name, found)
         raise _all_failed(name, failures)
 
+    async def offer(self, names: Sequence[str]) -> None:
+        """Bring in those of these images that the host engine has; see the port."""
+
+        async def one(name: str) -> None:
+            with suppress(EngineError):
+                await _Request(self._session, name, None, None).from_this_machine()
+
+        await together(*(partial(one, name) for name in names))
+
 
 class _Request:
     """One call of ``ensure``."""
@@ -147,17 +157,17 @@ class _Request:
             case "if-not-present" if self._is_ours:
                 return await self._from_our_registry(or_engine=True)
             case "if-not-present":
-                found = await self._from_this_machine()
+                found = await self.from_this_machine()
                 return found or await self._pull(self._reference)
             case "never":
-                found = await self._from_this_machine()
+                found = await self.from_this_machine()
                 if found is not None:
                     return found
                 raise self._failure("it is not on this machine")
             case _:
                 raise self._failure(f'unsupported pull policy "{policy}"')
 
-    async def _from_this_machine(self) -> _Found | None:
+    async def from_this_machine(self) -> _Found | None:
         """Return the engine's own image, or the host engine's, or None."""
         engine, compared = self._engine, self._session.compared
         known = self._session.ids.get(self._key, self._name)

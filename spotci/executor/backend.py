@@ -223,6 +223,14 @@ class Images(Protocol):
         """
         ...
 
+    async def offer(self, names: Sequence[str]) -> None:
+        """Bring in those of these images that are on this machine already.
+
+        For jobs that build images: what their Dockerfiles begin with. Images that are
+        not there, or cannot be had, are left to the build.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:

@@ -96,6 +96,8 @@ class RunPlan:
         default_factory=lambda: MappingProxyType({})
     )
     #: The name of each job in the record's folders.
+    #: What the Dockerfiles of the tree are built from, for jobs that build images.
+    base_images: tuple[str, ...] = ()
     slugs: Mapping[JobName, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def slug(self, job: JobName) -> str:

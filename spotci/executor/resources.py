@@ -136,7 +136,12 @@ class JobResources:
                 self.image.platform,
             ),
             partial(self._get_service_images, self._started_services()),
+            self._offer_base_images,
         )
+
+    async def _offer_base_images(self) -> None:
+        if self.shares_path and self.plan.base_images:
+            await self.backend.images.offer(self.plan.base_images)
 
     async def open_workspace(
         self, request: WorkspaceRequest, *, project_dir: str

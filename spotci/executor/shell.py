@@ -209,6 +209,9 @@ class ShellImages:
         del policy, platform, progress
         return ImageInfo(id="", name=name)
 
+    async def offer(self, names: Sequence[str]) -> None:
+        """Do nothing: there are no images."""
+
 
 class _Process:
     """A backend.Process over a process of this machine."""
