@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SERVICES = ("api-gateway", "auth-service", "email-analyzer")
-IMAGES = [f"spot/spot-platform/{name}" for name in ("base", "devtools", *SERVICES)]
+IMAGES = sorted(
+    f"spot/spot-platform/{name}" for name in ("base", "devtools", *SERVICES)
+)
 MANUAL = {"security-scan", "deploy-staging"}
 
 
