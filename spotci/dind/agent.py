@@ -34,8 +34,10 @@ __all__ = ["Agent", "ScriptError", "ScriptProcess", "open_agent"]
 #: Commands under way at once; more wait.
 _SLOTS = 32
 
-#: Bytes of stdin that go through the shell. More would hold up the commands behind.
-_SMALL = 4 << 20
+#: Bytes of stdin that go through the held shell; more get an exec of their own. It is
+#: below zero for now: under load answers of the held shell were seen to run into one
+#: another, so every command has its own exec, at some 50 ms, until that is understood.
+_SMALL = -1
 
 _RECEIVE = 262_144
 _START = 20.0

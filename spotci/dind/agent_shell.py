@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 __all__ = ["PROGRAM", "Answer", "AnswerDecoder", "Scripts", "quote"]
 
-# What a command reads and prints lies in memory until the command has ended. Answers
-# take turns: the token in the pipe is taken and put back by the shell itself, and a
-# line is then as whole as the bytes after it.
+# What a command reads and prints lies in memory until the next command of its slot. It
+# must not be touched after the answer: that next command may write there by then.
+# Answers take turns: the token in the pipe is taken and put back by the shell itself,
+# and a line is then as whole as the bytes after it.
 PROGRAM = r"""
 umask 077
 export LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always
@@ -56,7 +57,6 @@ serve() {
     read -r _ <&3
     echo "$slot $code" $sizes
     cat "$out" "$err"
-    : >"$out" 2>"$err"
   else
     read -r _ <&3
     echo "$slot $code 0 0"

@@ -27,6 +27,9 @@ __all__ = [
     "read_git",
 ]
 
+#: ``git diff`` would write refreshed times into the developer's index.
+_OPTIONS = ("-c", "diff.autoRefreshIndex=false")
+
 #: Git puts these into the environment of hooks; there they would misdirect us.
 _LOCAL_VARIABLES = frozenset(
     {
@@ -241,7 +244,7 @@ def _start(
         name: value for name, value in environ.items() if name not in _LOCAL_VARIABLES
     }
     return subprocess.Popen(
-        ["git", *arguments],
+        ["git", *_OPTIONS, *arguments],
         cwd=directory,
         env={**environment, **_SETTINGS, **(extra or {})},
         stdin=stdin,

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from spotci.dind.agent import open_agent
+from spotci.errors import EngineError
+
+if TYPE_CHECKING:
+    from spotci.dind.engine import DindEngine
+
+pytestmark = pytest.mark.engine
+
+
+async def test_answers_do_not_mix_however_many_are_under_way(
+    engine: DindEngine,
+) -> None:
+    async with open_agent(engine) as agent:
+        wrong: list[str] = []
+
+        async def one(number: int) -> None:
+            text = f"{number}:" + "x" * (number % 97)
+            for _ in range(10):
+                output = await agent.run('printf %s "$1"', text)
+                if output.decode() != text:
+                    wrong.append(text)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(60):
+                tasks.start_soon(partial(one, number))
+
+    assert wrong == []
+
+
+async def test_a_script_that_fails_is_an_error_with_its_words(
+    engine: DindEngine,
+) -> None:
+    async with open_agent(engine) as agent:
+        with pytest.raises(EngineError, match="no good"):
+            await agent.run("echo no good >&2; exit 3")
+
+        assert await agent.run("cat", stdin=b"a\0b") == b"a\0b"
