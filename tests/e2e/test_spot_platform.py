@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import docker
 import pytest
@@ -53,13 +53,14 @@ def catalogue(environ: dict[str, str]) -> list[str]:
 def host_objects(environ: dict[str, str]) -> dict[str, list[str]]:
     """Return what of ours is on the host engine."""
     name = environ["SPOTCI_ENGINE_NAME"]
-    client = docker.from_env()
+    client = docker.from_env().api
     try:
-        containers = client.containers.list(all=True)
-        found: dict[str, list[Any]] = {
-            "containers": [each.name for each in containers],
-            "volumes": [each.name for each in client.volumes.list()],
-            "networks": [each.name for each in client.networks.list()],
+        # Lists alone: an object of somebody else may go while it is looked at.
+        containers = client.containers(all=True)
+        found: dict[str, list[str]] = {
+            "containers": [each["Names"][0].lstrip("/") for each in containers],
+            "volumes": [each["Name"] for each in client.volumes()["Volumes"] or ()],
+            "networks": [each["Name"] for each in client.networks()],
         }
     finally:
         client.close()
