@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from spotci.errors import KeywordError
+from spotci.errors import KeywordError, YamlError
 from spotci.parser.inputs import InputsError, resolve_inputs
 from spotci.parser.interpolation import (
     PREFIX,
@@ -16,6 +16,7 @@ from spotci.parser.interpolation import (
 from spotci.parser.keywords.decoding import plain
 from spotci.parser.nodes import Entry, Mapping, Reference, Scalar, Sequence
 from spotci.parser.problems import did_you_mean
+from spotci.parser.yaml import MAX_NODES, TOO_BIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ _NO_HEADER = (
     "Given inputs not defined in the `spec` section of the included configuration file"
 )
 _SHOWN = 3
+#: Characters that the blocks of one file may become.
+MAX_CHARACTERS = 16 * 1024 * 1024
 
 
 def content_of(
@@ -50,7 +53,8 @@ def content_of(
     """Return the content of a file, interpolated; None for an empty one.
 
     ``inputs`` are the values that were given at ``given_at``. ``shared_inputs`` reads
-    what ``spec:include`` names. What is wrong goes to ``problems``.
+    what ``spec:include`` names. What is wrong goes to ``problems``; raises YamlError
+    where the inputs make the content too big.
     """
     header, content = _split(documents)
     if header is None:
@@ -62,7 +66,7 @@ def content_of(
         return content
     definitions = spec.get("inputs")
     if (included := spec.get("include")) is not None:
-        definitions = _with_shared(definitions, shared_inputs(included), problems)
+        definitions = _with_shared(definitions, shared_inputs(included))
     try:
         resolved = resolve_inputs(_plain_or_none(definitions), inputs)
     except InputsError as error:
@@ -137,15 +141,12 @@ def _check_keys(
             )
 
 
-def _with_shared(
-    own: Node | None, shared: Mapping | None, problems: Problems
-) -> Node | None:
+def _with_shared(own: Node | None, shared: Mapping | None) -> Node | None:
     """Return the inputs of a header over those that it includes."""
     if shared is None:
         return own
     if own is None or not isinstance(own, Mapping):
         return shared
-    del problems
     entries = {**shared.entries, **own.entries}
     return Mapping(MappingProxyType(entries), span=own.span)
 
@@ -189,6 +190,7 @@ class _Interpolation:
     def __init__(self, values: Values, problems: Problems) -> None:
         self._values = values
         self._problems = problems
+        self._characters = self._nodes = 0
 
     def apply(self, node: Node) -> Node:
         """Return a value with the blocks in all its texts and keys replaced."""
@@ -196,7 +198,7 @@ class _Interpolation:
             case Scalar(str() as text, span):
                 if PREFIX not in text:
                     return node
-                return _as_node(self._replace(text, span), span)
+                return self._as_node(self._replace(text, span), span)
             case Sequence(items, span):
                 return Sequence(tuple([self.apply(item) for item in items]), span)
             case Mapping():
@@ -214,7 +216,7 @@ class _Interpolation:
 
     def _replace(self, text: str, span: Span) -> Any:  # noqa: ANN401 - any input
         try:
-            return interpolate(text, self._values)
+            value = interpolate(text, self._values)
         except InterpolationError as error:
             line = span.file.line(span.line)
             found = line.find(text[error.start : error.end], span.column - 1)
@@ -226,18 +228,28 @@ class _Interpolation:
                 message = f"`{span.file.name}`: {message}"
             self._problems.error(message, span)
             return text
+        self._count(span, characters=len(value) if isinstance(value, str) else 0)
+        return value
+
+    def _as_node(self, value: Any, span: Span) -> Node:  # noqa: ANN401 - any input
+        self._count(span, nodes=1)
+        if isinstance(value, list):
+            return Sequence(tuple([self._as_node(item, span) for item in value]), span)
+        if isinstance(value, dict):
+            entries = {
+                key: Entry(key, self._as_node(item, span), span)
+                for key, item in value.items()
+            }
+            return Mapping(MappingProxyType(entries), span=span)
+        return Scalar(value, span)
+
+    def _count(self, span: Span, *, characters: int = 0, nodes: int = 0) -> None:
+        """Bound what the inputs become: one may stand in many places."""
+        self._characters += characters
+        self._nodes += nodes
+        if self._characters > MAX_CHARACTERS or self._nodes > MAX_NODES:
+            raise YamlError(TOO_BIG, span=span, hint="inputs multiply")
 
 
 def _as_key(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any input
     return str(value) if isinstance(value, list) else value
-
-
-def _as_node(value: Any, span: Span) -> Node:  # noqa: ANN401 - any input
-    if isinstance(value, list):
-        return Sequence(tuple([_as_node(item, span) for item in value]), span)
-    if isinstance(value, dict):
-        entries = {
-            key: Entry(key, _as_node(item, span), span) for key, item in value.items()
-        }
-        return Mapping(MappingProxyType(entries), span=span)
-    return Scalar(value, span)

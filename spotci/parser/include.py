@@ -45,6 +45,8 @@ MAX_INCLUDES = 150
 _KINDS = ("local", "project", "remote", "template", "component", "artifact")
 _ASKED = "`local`, `project`, `remote`, `template`, `component`"
 _OTHER_KEYS = ("file", "ref", "inputs", "rules", "integrity", "cache", "job")
+#: What a header may include.
+_SHARED_KINDS = ("local", "project", "remote")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _YAML_NAME = re.compile(r".+\.ya?ml", re.IGNORECASE)
 _TEMPLATE_SUFFIX = ".gitlab-ci.yml"
@@ -73,6 +75,8 @@ class Includer:
     _variables: dict[str, Variable] = field(init=False)
     _expanded: dict[str, Variable] = field(init=False)
     _files: RepositoryFiles = field(init=False)
+    #: Values of masked variables, the longest first.
+    _secrets: list[str] = field(init=False)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +86,11 @@ class Includer:
             variable.name: variable
             for variable in expand_all(in_order, keep_undefined=False)
         }
+        self._secrets = sorted(
+            {item.value for item in in_order if item.masked and item.value},
+            key=len,
+            reverse=True,
+        )
         self._files = RepositoryFiles(
             self.context.repository, self.context.changes_always_true
         )
@@ -103,15 +112,19 @@ class Includer:
         except YamlError as error:
             self.problems.errors.append(self._in_file(error, file))
             return None
-        content = content_of(
-            documents,
-            file,
-            inputs,
-            self.problems,
-            given_at=given_at,
-            variables=self._variables,
-            shared_inputs=lambda node: self._shared_inputs(node, file),
-        )
+        try:
+            content = content_of(
+                documents,
+                file,
+                inputs,
+                self.problems,
+                given_at=given_at,
+                variables=self._variables,
+                shared_inputs=lambda node: self._shared_inputs(node, file),
+            )
+        except YamlError as error:
+            self.problems.errors.append(error)
+            return None
         if content is None:
             return None
         if not isinstance(content, Mapping):
@@ -150,7 +163,7 @@ class Includer:
                     self._error(
                         f"Maximum of {MAX_INCLUDES} nested includes are allowed!",
                         wanted.span,
-                        hint="is there a circle of includes?",
+                        hint=_circle(wanted.name, file),
                     )
                 return
             read = self._fetch(wanted, file)
@@ -173,16 +186,30 @@ class Includer:
         except ReadError as error:
             self._error(str(error), wanted.span, hint=error.hint)
             return None
-        read = replace(read, included_from=(wanted.span, *file.included_from))
+        read = replace(
+            read,
+            name=self._masked(read.name),
+            included_from=(wanted.span, *file.included_from),
+        )
         if not read.text.strip():
             kind = "Local file" if read.origin.project is None else "Included file"
             self._error(f"{kind} `{wanted.name}` is empty!", wanted.span)
             return None
         return read
 
-    def _wanted(self, node: Node, file: SourceFile) -> Iterator[_Wanted]:
+    def _wanted(
+        self, node: Node, file: SourceFile, kinds: tuple[str, ...] = ()
+    ) -> Iterator[_Wanted]:
+        """Yield the files that a list names, of some ``kinds`` or of all."""
         for item in node.items if isinstance(node, Sequence) else (node,):
             if isinstance(item, Scalar) and item.value is None:
+                continue
+            if kinds and not (
+                isinstance(item, Mapping) and item.entries.keys() & kinds
+            ):
+                names = ", ".join(f"`{kind}`" for kind in kinds)
+                message = f"header:spec:include must use one of: {names}"
+                self._error(message, item.span)
                 continue
             if contains_reference(item):
                 message = "include config can't contain `!reference`"
@@ -280,6 +307,10 @@ class Includer:
 
     def _local(self, text: str, given: _Given, file: SourceFile) -> Iterator[_Wanted]:
         path = text.removeprefix("/")
+        if _URL.match(file.name):
+            # A remote file belongs to no project, least of all to that of its reader.
+            self._error(f"Local file `{path}` does not have project!", given.span)
+            return
         origin, reader = file.origin, self.context.reader
         if "*" not in path:
             yield given.want(path, partial(reader.local, path, origin))
@@ -343,7 +374,7 @@ class Includer:
     def _shared_inputs(self, node: Node, file: SourceFile) -> Mapping | None:
         """Return the inputs of the files that ``spec:include`` names, merged."""
         merged: Mapping | None = None
-        for wanted in self._wanted(node, file):
+        for wanted in self._wanted(node, file, kinds=_SHARED_KINDS):
             read = self._fetch(wanted, file)
             if read is None:
                 continue
@@ -374,7 +405,14 @@ class Includer:
         variables = {} if _URL.match(file.name) else self._expanded
         return expand(text, variables, keep_undefined=False)
 
+    def _masked(self, text: str) -> str:
+        """Return a text without the values of masked variables that were expanded."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[MASKED]")
+        return text
+
     def _error(self, message: str, span: Span, *, hint: str | None = None) -> None:
+        message = self._masked(message)
         self.problems.error(message, span, hint=hint, kind=IncludeError)
 
 
@@ -405,4 +443,15 @@ def _text(node: Node | None) -> str | None:
 
 
 def _shown(node: Node) -> str:
-    return json.dumps(plain(node), ensure_ascii=False, default=str)
+    return json.dumps(
+        plain(node), ensure_ascii=False, default=str, separators=(",", ":")
+    )
+
+
+def _circle(name: str, file: SourceFile) -> str:
+    """Return a hint that names the circle which a file is in, if it is in one."""
+    chain = [file.name, *(span.file.name for span in file.included_from)]
+    if name not in chain:
+        return "files that are included twice count twice"
+    circle = chain[chain.index(name) :: -1]
+    return "a circle of includes: " + " → ".join((*circle, name))

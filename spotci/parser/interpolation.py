@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spotci.variables import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from spotci.variables import Variable
 
@@ -23,13 +23,15 @@ __all__ = ["PREFIX", "InterpolationError", "Values", "interpolate"]
 
 #: What every block begins with.
 PREFIX = "$[["
+_SUFFIX = "]]"
 #: Characters of one block, and of the text around it.
 MAX_BLOCK = 1024
 MAX_TEXT = 1024 * 1024
+#: Characters of a text whose blocks have been replaced.
+MAX_RESULT = 2 * 1024 * 1024
 #: Functions of one block.
 MAX_FUNCTIONS = 3
 
-_BLOCK = re.compile(r"\$\[\[\s*(?P<data>\S.*?\S)\s*\]\]", re.DOTALL)
 _TRUNCATE = re.compile(r"truncate\(\s*(?P<offset>\d+)\s*,\s*(?P<length>\d+)\s*\)")
 _SPLIT = re.compile(r"split\(\s*'(?P<separator>[^']*)'\s*\)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
@@ -66,16 +68,55 @@ def interpolate(text: str, values: Values) -> Any:  # noqa: ANN401 - any type of
         return text
     if len(text) > MAX_TEXT:
         raise InterpolationError("too long to be interpolated: over 1 MiB")
-    whole = _BLOCK.fullmatch(text)
-    if whole is not None and not _is_later(whole["data"]):
-        return _value(whole, values)
-    return _BLOCK.sub(lambda match: _replacement(match, values), text)
+    parts: list[str] = []
+    position = length = 0
+    for block in _blocks(text):
+        if _is_later(block.data):
+            continue
+        value = _value(block, values)
+        if block.start == 0 and block.end == len(text):
+            return value
+        parts += (text[position : block.start], _as_text(value))
+        position = block.end
+        length += len(parts[-1]) + len(parts[-2])
+        if length > MAX_RESULT:
+            raise InterpolationError("too long after it was interpolated: over 2 MiB")
+    return "".join(parts) + text[position:]
 
 
-def _replacement(match: re.Match[str], values: Values) -> str:
-    if _is_later(match["data"]):
-        return match[0]
-    value = _value(match, values)
+@dataclass(frozen=True, slots=True)
+class _Block:
+    data: str
+    start: int
+    end: int
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield the blocks, in time that grows with the length of the text alone.
+
+    What is between the brackets is of one line, but for the space around it.
+    """
+    start, end, newline = text.find(PREFIX), -1, -1
+    while start >= 0:
+        inside = start + len(PREFIX)
+        if end < inside:
+            end = text.find(_SUFFIX, inside)
+            if end < 0:
+                return
+        if newline < inside:
+            newline = text.find("\n", inside)
+            newline = len(text) if newline < 0 else newline
+        resume = inside
+        # A long text with lines in it is no block; it is not looked at for each start.
+        if newline > end or end - inside <= 2 * MAX_BLOCK:
+            data = text[inside:end].strip()
+            if len(data) > 1 and "\n" not in data:
+                resume = end + len(_SUFFIX)
+                yield _Block(data, start, resume)
+        start = text.find(PREFIX, resume)
+
+
+def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
@@ -87,12 +128,12 @@ def _is_later(data: str) -> bool:
     return data.partition(".")[0].strip() == _LATER
 
 
-def _value(match: re.Match[str], values: Values) -> Any:  # noqa: ANN401 - as above
+def _value(block: _Block, values: Values) -> Any:  # noqa: ANN401 - as above
     try:
-        return _evaluate(match["data"], values)
+        return _evaluate(block.data, values)
     except InterpolationError as error:
         raise InterpolationError(
-            error.message, start=match.start(), end=match.end()
+            error.message, start=block.start, end=block.end
         ) from error
 
 

@@ -45,14 +45,16 @@ def load(file: SourceFile, context: Context, problems: Problems) -> Loaded:
         if not problems.errors:
             problems.error("Please provide content of .gitlab-ci.yml", None)
         root = _nothing(file)
+    # What is missing may stand in a file that could not be read: it is not reported.
+    complete = not problems.errors
     before = len(problems.errors)
-    root = extend_all(root, problems)
-    if len(problems.errors) == before and _has_references(includer.sources):
-        try:
-            root = resolve_references(root, problems)
-        except YamlError as error:
-            problems.errors.append(error)
-            root = _nothing(file)
+    try:
+        root = extend_all(root, problems, complete=complete)
+        if len(problems.errors) == before and _has_references(includer.sources):
+            root = resolve_references(root, problems, complete=complete)
+    except YamlError as error:
+        problems.errors.append(error)
+        root = _nothing(file)
     return Loaded(root=root, sources=tuple(includer.sources))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from spotci.errors import ConfigWarning, KeywordError
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from spotci.source import Span
 
 __all__ = ["Problems", "did_you_mean"]
+
+#: Words that are compared for a hint, and their length: a comparison is not for free.
+_MAX_KNOWN = 2000
+_MAX_WORD = 255
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,5 +54,8 @@ class Problems:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint that names the closest known word, or None if none is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = [each for each in islice(known, _MAX_KNOWN) if len(each) <= _MAX_WORD]
+    if len(word) > _MAX_WORD:
+        return None
+    close = get_close_matches(word, words, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spotci.errors import YamlError
 from spotci.parser.nodes import Entry, Mapping, Reference, Scalar, Sequence
 from spotci.parser.problems import did_you_mean
-from spotci.parser.yaml import MAX_DEPTH, MAX_NODES, TOO_BIG
+from spotci.parser.yaml import MAX_DEPTH, TOO_BIG
 
 if TYPE_CHECKING:
     from spotci.parser.nodes import Node
@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 __all__ = ["contains_reference", "resolve_references"]
 
 
-def resolve_references(root: Mapping, problems: Problems) -> Mapping:
+#: Nodes of the whole configuration, each counted as often as it stands there.
+MAX_NODES = 1_000_000
+#: References that are not found and get a hint.
+_HINTS = 20
+
+
+def resolve_references(
+    root: Mapping, problems: Problems, *, complete: bool = True
+) -> Mapping:
     """Return the root with every reference replaced by what it points at.
 
     A reference that cannot be resolved is reported once for its place, and becomes
-    null. Raises YamlError where the result is too big: references multiply.
+    null; one that is not found only where the root is ``complete``. Raises YamlError
+    where the result is too big: references multiply.
     """
     try:
-        resolved = _Resolver(root, problems).resolve(root)
+        resolved = _Resolver(root, problems, complete=complete).resolve(root)
     except RecursionError as error:
         raise YamlError(TOO_BIG, span=None, hint="references nest too deep") from error
     assert isinstance(resolved, Mapping)  # noqa: S101 - a map stays one
@@ -73,13 +82,14 @@ def contains_reference(node: Node) -> bool:
 
 
 class _Resolver:
-    def __init__(self, root: Mapping, problems: Problems) -> None:
+    def __init__(self, root: Mapping, problems: Problems, *, complete: bool) -> None:
         self._root = root
+        self._complete = complete
+        self._hints = _HINTS
         self._problems = problems
         self._done: dict[tuple[str, ...], Node] = {}
         #: Paths under way, in the order in which they were reached.
         self._chain: dict[tuple[str, ...], None] = {}
-        self._failures = 0
         self._reported: set[tuple[str, str, int, int]] = set()
 
     def resolve(self, node: Node) -> Node:
@@ -117,16 +127,17 @@ class _Resolver:
             return self._done[path]
         target = self._dig(path)
         if target is None:
+            if not self._complete:
+                return Scalar(None, reference.span)
             return self._fail(reference, "could not be found", self._closest(path))
-        failures = self._failures
         self._chain[path] = None
         try:
             found = self.resolve(target)
         finally:
             del self._chain[path]
-        if failures == self._failures or not self._chain:
-            # Otherwise a circle may have cut the value short.
-            self._done[path] = found
+        # Kept even where a circle has cut it short: the error has been told, and to
+        # look again would take time that grows exponentially with the chain.
+        self._done[path] = found
         return found
 
     def _dig(self, path: tuple[str, ...]) -> Node | None:
@@ -145,6 +156,9 @@ class _Resolver:
             if not isinstance(node, Mapping):
                 return None
             if key not in node.entries:
+                if self._hints == 0:
+                    return None
+                self._hints -= 1
                 known = [name for name in node.entries if isinstance(name, str)]
                 return did_you_mean(key, known)
             node = node.get(key)
@@ -152,7 +166,6 @@ class _Resolver:
 
     def _fail(self, reference: Reference, what: str, hint: str | None) -> Node:
         span = reference.span
-        self._failures += 1
         place = (what, span.file.name, span.line, span.column)
         if place not in self._reported:
             self._reported.add(place)

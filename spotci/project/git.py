@@ -27,9 +27,6 @@ __all__ = [
     "read_git",
 ]
 
-#: ``git diff`` would write refreshed times into the developer's index.
-_OPTIONS = ("-c", "diff.autoRefreshIndex=false")
-
 #: Git puts these into the environment of hooks; there they would misdirect us.
 _LOCAL_VARIABLES = frozenset(
     {
@@ -53,6 +50,9 @@ _LOCAL_VARIABLES = frozenset(
 _SETTINGS = {
     # Reading must not write: a diff would refresh the developer's index.
     "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "diff.autoRefreshIndex",
+    "GIT_CONFIG_VALUE_0": "false",
     "GIT_TERMINAL_PROMPT": "0",
     # Paths are given as they are, never as patterns.
     "GIT_LITERAL_PATHSPECS": "1",
@@ -244,7 +244,7 @@ def _start(
         name: value for name, value in environ.items() if name not in _LOCAL_VARIABLES
     }
     return subprocess.Popen(
-        ["git", *_OPTIONS, *arguments],
+        ["git", *arguments],
         cwd=directory,
         env={**environment, **_SETTINGS, **(extra or {})},
         stdin=stdin,

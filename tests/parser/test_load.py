@@ -376,7 +376,7 @@ def test_rules_of_an_include(rules: str, *, included: bool) -> None:
         pytest.param("[1]", "Included file `1` needs to be a string", id="number"),
         pytest.param(
             "{locl: a.yml}",
-            '`{"locl": "a.yml"}` does not have a valid subkey for include.',
+            '`{"locl":"a.yml"}` does not have a valid subkey for include.',
             id="kind",
         ),
         pytest.param(
@@ -426,11 +426,22 @@ included from .gitlab-ci.yml:1:10"""
 
 def test_all_errors_are_reported_at_once() -> None:
     _, errors = read(
-        "include: [none.yml, broken.yml, nothing.yml]\njob: {extends: .no}\n",
+        "include: [none.yml, broken.yml, nothing.yml]\n.list: []\n"
+        "job: {extends: .list}\n",
         {"broken.yml": "a: *b\n"},
     )
 
     assert len(errors) == 4
+
+
+@pytest.mark.parametrize(
+    "job", ["{extends: .base}", "{script: !reference [.base, script]}"]
+)
+def test_what_a_missing_file_may_have_is_not_missed_as_well(job: str) -> None:
+    _, errors = read(f"include: none.yml\njob: {job}\n")
+
+    assert len(errors) == 1
+    assert "Local file `none.yml` does not exist!" in errors[0]
 
 
 def test_a_circle_of_includes_ends_with_one_error() -> None:
