@@ -223,11 +223,14 @@ def clear_leftovers() -> None:
 
 
 def running(name: str) -> list[int]:
-    """Return the ids of the processes with this program name."""
+    """Return the ids of the processes with this program name, outside containers."""
     found = []
+    own = Path("/proc/self/ns/pid").readlink()
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with contextlib.suppress(OSError):
-            if comm.read_text().strip() == name[:15]:
+            # A daemon in a container is in a namespace of its own.
+            here = (comm.parent / "ns/pid").readlink() == own
+            if here and comm.read_text().strip() == name[:15]:
                 found.append(int(comm.parent.name))
     return found
 

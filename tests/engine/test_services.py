@@ -114,7 +114,7 @@ async def test_images_are_pushed_and_pulled_and_the_registry_is_asked(
         docker_engine, f"exec bash <<'END'\n{script}\nEND\n", network=network
     )
 
-    assert (code, output.split("\n")) == (
-        0,
-        ["pulled", '{"repositories":["group/app"]}', ""],
-    )
+    pulled, catalogue, *_ = output.split("\n")
+    assert (code, pulled) == (0, "pulled")
+    # Other tests push to the same registry.
+    assert '"group/app"' in catalogue
