@@ -126,6 +126,8 @@ else
   mv "$2/f" "/spotci/l/$3"
   ln -s "../../l/$3" "$3"
   chmod 600 "$2/m"
+  # It comes with the time of the stream, and would be taken for long unused.
+  touch "$2/m"
   [ -z "$6" ] || ln "$2/m" "$6"
   mv -f "$2/m" "/spotci/$4/$5"
 fi
@@ -149,6 +151,8 @@ else
   ln -s "../../l/$5" "$layer"
   layer=$5
 fi
+# The run itself may use it by either name.
+[ -L "$layer" ] || ln -s "../../l/$layer" "$layer"
 if [ -n "$2" ]; then
   echo "- $layer" >"/spotci/x/$5"
   mv -f "/spotci/x/$5" "/spotci/$2/$3"
