@@ -9,6 +9,7 @@ The shell ends with the connection to it, however that ends.
 
 from __future__ import annotations
 
+import itertools
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "ScriptError", "ScriptProcess", "open_agent"]
 
 #: Commands under way at once; more wait.
-_SLOTS = 32
+_AT_ONCE = 32
 
-#: Bytes of stdin that go through the held shell; more get an exec of their own. It is
-#: below zero for now: under load answers of the held shell were seen to run into one
-#: another, so every command has its own exec, at some 50 ms, until that is understood.
-_SMALL = -1
+#: Bytes of stdin that go through the shell. More would hold up the commands behind.
+_SMALL = 4 << 20
 
 _RECEIVE = 262_144
 _START = 20.0
@@ -76,8 +75,8 @@ class Agent:
         self._engine, self._stream = engine, stream
         self._demultiplexer, self._decoder = Demultiplexer(), AnswerDecoder()
         self._scripts = Scripts()
-        self._free = list(range(_SLOTS))
-        self._slots = anyio.Semaphore(_SLOTS)
+        self._numbers = itertools.count()
+        self._turns = anyio.Semaphore(_AT_ONCE)
         self._sending = anyio.Lock()
         self._waiting: dict[int, _Waiter] = {}
         self._dead: str | None = None
@@ -97,16 +96,14 @@ class Agent:
         """
         if len(stdin) > _SMALL:
             return await self._run_alone(script, args, stdin, operation, subject)
-        await self._slots.acquire()
-        slot = self._free.pop()
+        await self._turns.acquire()
         waiter = _Waiter()
         try:
-            await self._send(slot, waiter, script, args, stdin)
+            await self._send(waiter, script, args, stdin)
         except BaseException:
-            self._waiting.pop(slot, None)
-            self._release(slot)
+            self._turns.release()
             raise
-        # From here on the slot is free again when the answer comes, not before.
+        # From here on it is the next one's turn when the answer comes, not before.
         await waiter.done.wait()
         answer = waiter.answer
         if answer is None:
@@ -192,44 +189,43 @@ class Agent:
             self._end(reason)
 
     async def _send(
-        self,
-        slot: int,
-        waiter: _Waiter,
-        script: str,
-        args: tuple[str, ...],
-        stdin: bytes,
+        self, waiter: _Waiter, script: str, args: tuple[str, ...], stdin: bytes
     ) -> None:
         async with self._sending:
             if self._dead is not None:
                 raise self._unavailable("run in the engine", "")
-            lines = self._scripts.command(slot, script, args, len(stdin))
-            self._waiting[slot] = waiter
+            number = next(self._numbers)
+            try:
+                lines = self._scripts.command(number, script, args, len(stdin))
+            except ValueError as fault:
+                raise EngineError(str(fault), operation="run in the engine") from fault
+            self._waiting[number] = waiter
             # Half a command would be the end of all others.
             with anyio.move_on_after(_SEND, shield=True) as scope:
                 try:
                     await self._stream.send(lines + stdin)
-                except (anyio.BrokenResourceError, OSError):
+                except (
+                    anyio.BrokenResourceError,
+                    anyio.ClosedResourceError,
+                    OSError,
+                ):
                     self._end("the engine has ended")
             if scope.cancelled_caught:
                 self._end("the agent does not listen")
 
     def _settle(self, answer: Answer) -> None:
-        waiter = self._waiting.pop(answer.slot, None)
+        waiter = self._waiting.pop(answer.number, None)
         if waiter is not None:
             waiter.answer = answer
             waiter.done.set()
-            self._release(answer.slot)
+            self._turns.release()
 
     def _end(self, reason: str) -> None:
         self._dead = self._dead or reason
-        for slot, waiter in tuple(self._waiting.items()):
-            del self._waiting[slot]
+        for waiter in self._waiting.values():
             waiter.done.set()
-            self._release(slot)
-
-    def _release(self, slot: int) -> None:
-        self._free.append(slot)
-        self._slots.release()
+            self._turns.release()
+        self._waiting.clear()
 
     async def _run_alone(
         self,

@@ -4,13 +4,13 @@ The shell reads one line for each command, and answers when the command has ende
 whatever order commands end::
 
     →  s1='…'                          a script that is seen for the first time
-    →  job 7 12 "$s1" 'argument'⏎      in slot 7, with twelve bytes of stdin
+    →  job 7 12 "$s1" 'argument'⏎      number 7, with twelve bytes of stdin
     →  twelve bytes
-    ←  7 0 345 0⏎                      slot, exit code, sizes of stdout and of stderr
+    ←  7 0 345 0⏎                      number, exit code, sizes of stdout and of stderr
     ←  345 bytes, 0 bytes
 
-It runs in busybox's ash as in dash, and starts no process but those of the command,
-and two where there is output: a fork costs more than all the rest.
+It runs in busybox's ash as in dash, and starts few processes but those of the command:
+a fork costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from dataclasses import dataclass
 
 __all__ = ["PROGRAM", "Answer", "AnswerDecoder", "Scripts", "quote"]
 
-# What a command reads and prints lies in memory until the next command of its slot. It
-# must not be touched after the answer: that next command may write there by then.
-# Answers take turns: the token in the pipe is taken and put back by the shell itself,
-# and a line is then as whole as the bytes after it.
+# What a command reads and prints lies in memory, in files that no other command ever
+# has: whoever gets an answer may send the next command while the shell is still busy
+# with the files of the last. Answers take turns: the token in the pipe is taken and put
+# back by the shell itself, and a line is then as whole as the bytes after it. Of these
+# there are as many as the line says, though something that the command left behind in
+# the background may still print.
 PROGRAM = r"""
 umask 077
 export LC_ALL=C LIBMOUNT_FORCE_MOUNT2=always
@@ -33,17 +35,17 @@ mkfifo "$dir/turn" && exec 3<>"$dir/turn" && echo >&3 || exit 1
 n='
 '
 job() {
-  slot=$1 size=$2 in=/dev/null
+  number=$1 size=$2 in=/dev/null
   shift 2
   if [ "$size" -gt 0 ]; then
-    in=$dir/i$slot
+    in=$dir/i$number
     dd bs="$size" count=1 iflag=fullblock >"$in" 2>/dev/null
   fi
   serve "$@" &
 }
 serve() {
   trap - EXIT
-  out=$dir/o$slot err=$dir/e$slot
+  out=$dir/o$number err=$dir/e$number
   (
     umask 022
     script=$1
@@ -51,17 +53,19 @@ serve() {
     eval "$script"
   ) <"$in" >"$out" 2>"$err" 3>&-
   code=$?
-  [ "$size" -eq 0 ] || : >"$in"
   if [ -s "$out" ] || [ -s "$err" ]; then
     sizes=$(stat -c %s "$out" "$err")
+    set -- $sizes
     read -r _ <&3
-    echo "$slot $code" $sizes
-    cat "$out" "$err"
+    echo "$number $code $1 $2"
+    [ "$1" -eq 0 ] || head -c "$1" "$out"
+    [ "$2" -eq 0 ] || head -c "$2" "$err"
   else
     read -r _ <&3
-    echo "$slot $code 0 0"
+    echo "$number $code 0 0"
   fi
   echo >&3
+  rm -f "$dir/i$number" "$out" "$err"
 }
 echo ready
 while IFS= read -r line; do eval "$line"; done
@@ -87,13 +91,13 @@ class Scripts:
         self._names: dict[str, bytes] = {}
 
     def command(
-        self, slot: int, script: str, args: tuple[str, ...], size: int
+        self, number: int, script: str, args: tuple[str, ...], size: int
     ) -> bytes:
         """Return the lines that start a script; ``size`` bytes of stdin follow."""
         known = self._names.get(script)
         name = known or b"s%d" % len(self._names)
         words = b" ".join([b'"$%s"' % name, *map(quote, args)])
-        line = b"job %d %d %s\n" % (slot, size, words)
+        line = b"job %d %d %s\n" % (number, size, words)
         if known is not None:
             return line
         definition = b"%s=%s\n" % (name, quote(script))
@@ -103,9 +107,9 @@ class Scripts:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the command in a slot ended."""
+    """How the command of a number ended."""
 
-    slot: int
+    number: int
     code: int
     output: bytes
     errors: bytes
@@ -134,13 +138,13 @@ class AnswerDecoder:
             end = self._data.find(b"\n")
             if end < 0:
                 return None
-            slot, code, output, errors = map(int, self._data[:end].split())
-            self._head = slot, code, output, errors
+            number, code, output, errors = map(int, self._data[:end].split())
+            self._head = number, code, output, errors
             del self._data[: end + 1]
-        slot, code, output, errors = self._head
+        number, code, output, errors = self._head
         if len(self._data) < output + errors:
             return None
         self._head = None
         content = bytes(self._data[: output + errors])
         del self._data[: output + errors]
-        return Answer(slot, code, content[:output], content[output:])
+        return Answer(number, code, content[:output], content[output:])

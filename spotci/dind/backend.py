@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +14,7 @@ from spotci.dind.images import open_images
 from spotci.dind.lease import hold_lease, live_runs, sweep
 from spotci.dind.store import Store
 from spotci.dind.workspace import DockerWorkspaces
+from spotci.errors import EngineError
 from spotci.executor.backend import Backend
 
 if TYPE_CHECKING:
@@ -59,4 +60,6 @@ async def open_backend(
             )
         finally:
             with anyio.move_on_after(_CLOSING, shield=True):
+                with suppress(EngineError):
+                    await store.collect_garbage()
                 await store.close()

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["REMOVE_RUN", "Kind", "Store"]
 
+#: Bytes of all caches of an engine.
+_CACHE_BYTES = 20 * 1024**3
+
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 # Prints whether workspaces can be mounted, which is tried once for a volume.
@@ -204,6 +207,7 @@ if [ -f collected ] && [ -z "$(find collected -mmin "+$3")" ]; then exit 0; fi
   done
   exec 9>&-
   rm -rf x/l*
+  find x -mindepth 1 -maxdepth 1 -mmin +60 -exec rm -rf {} +
 ) </dev/null >/dev/null 2>&1 &
 """
 
@@ -303,7 +307,7 @@ class Store:
         await self.agent.run(_DISCARD, self.run, *names, operation="remove files")
 
     async def collect_garbage(
-        self, *, cache_bytes: int, days: int = 14, minutes: int = 60
+        self, *, cache_bytes: int = _CACHE_BYTES, days: int = 14, minutes: int = 60
     ) -> None:
         """Begin to remove what nobody needs, if that was not done just now."""
         kilobytes = cache_bytes // 1024

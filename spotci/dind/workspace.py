@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
-import tempfile
 from dataclasses import dataclass, field
-from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from anyio import to_thread
+import anyio
 
 from spotci.dind.agent import ScriptError
+from spotci.dind.download import download
 from spotci.dind.links import link_layer
 from spotci.dind.listing import Lower, merge, walk_layer, walk_workspace
 from spotci.dind.snapshot import Snapshots
@@ -38,14 +36,18 @@ __all__ = ["DockerWorkspaces"]
 
 #: Lower directories of a mount. With more than 150 the kernel's options are cut.
 _MOST_LOWERS = 80
-#: Bytes of all caches of an engine.
-_CACHE_BYTES = 20 * 1024**3
 #: An empty lower directory, for a workspace with nothing below.
 _EMPTY = "e"
 _TAKEN, _CONFLICT = 9, 409
 
 # $1 run, $2 workspace, $3 its private folder, $4 overlay or copy, $5 shared path or
 # empty; then the lower directories, the highest first.
+#
+# Nothing that a job writes has to survive the machine: ``volatile`` spares the disk.
+# Devices that a job makes cannot be opened. The other options keep the upper directory
+# plain, so that it can be linked from. Kernels before 5.10 and 4.19 lack some of them.
+#
+# A copy takes the place of what was copied before, a file that of a folder, too.
 _OPEN = r"""
 set -e
 umask 0
@@ -57,13 +59,29 @@ chmod 777 "$w/u" "$w/m"
 if [ "$how" = overlay ]; then
   lower=
   for layer do lower=$lower:$layer; done
-  options=lowerdir=${lower#:},upperdir=$w/u,workdir=$w/w
-  mount -t overlay -o "$options,index=off,metacopy=off,redirect_dir=off" overlay "$w/m"
+  options=nodev,lowerdir=${lower#:},upperdir=$w/u,workdir=$w/w
+  plain=index=off,metacopy=off,redirect_dir=off
+  mount -t overlay -o "$options,$plain,volatile" overlay "$w/m" 2>/dev/null ||
+    mount -t overlay -o "$options,$plain" overlay "$w/m" 2>/dev/null ||
+    mount -t overlay -o "$options" overlay "$w/m"
 else
-  n=$#
+  target=$PWD/$w/m n=$#
+  hidden='for path do
+    if [ -d "$0/$path" ] && ! [ -L "$0/$path" ]; then rm -rf "${0:?}/$path"; fi
+  done'
+  over='for path do
+    if [ -L "$0/$path" ] || [ -f "$0/$path" ]; then rm -f "$0/$path"; fi
+  done'
   while [ "$n" -gt 0 ]; do
     eval "layer=\${$n}"
-    cp -a "$layer/." "$w/m/"
+    if [ "$n" -lt $# ]; then
+      (
+        cd "$layer/."
+        find . -mindepth 1 ! -type d -print0 | xargs -0 sh -c "$hidden" "$target"
+        find . -mindepth 1 -type d -print0 | xargs -0 sh -c "$over" "$target"
+      )
+    fi
+    cp -a "$layer/." "$target/"
     n=$((n - 1))
   done
   chmod 777 "$w/m"
@@ -91,10 +109,11 @@ mv "$2" "/spotci/x/${PWD##*/}.$2" || exit
 rm -rf "/spotci/x/${PWD##*/}.$2" >/dev/null 2>&1 &
 """
 
-# Every part of the path but the last must be a folder, the last a file: no links.
+# Every part of the path but the last must be a folder, the last a file: no links. What
+# was opened is looked at once more: a service may change the path meanwhile.
 _READ = r"""
 cd "/spotci/r/$1/$2/." || exit
-path=$3
+root=$(pwd -P) path=$3
 case /$path/ in *//* | */../* | */./*) echo 'not a path inside' >&2; exit 1 ;; esac
 while :; do
   case $path in */*) ;; *) break ;; esac
@@ -102,15 +121,17 @@ while :; do
   if [ -L "./$head" ] || ! cd "./$head"; then echo 'no such file' >&2; exit 1; fi
 done
 if [ -L "./$path" ] || ! [ -f "./$path" ]; then echo 'no such file' >&2; exit 1; fi
-head -c "$4" "./$path"
+exec <"./$path" || exit
+case $(readlink /proc/self/fd/0) in
+  "$root"/*) exec head -c "$4" ;;
+  *) echo 'no such file' >&2; exit 1 ;;
+esac
 """
 
 _WRITE = r"""
 umask 0
 cd "/spotci/r/$1/$2" && cat >"./$3" && chmod 644 "./$3"
 """
-
-_PACK = 'cd "/spotci/r/$1/$2/." && exec tar -cf - .'
 
 
 @dataclass(slots=True)
@@ -137,6 +158,9 @@ class DockerWorkspaces:
     _taken: dict[SnapshotId, Snapshot] = field(default_factory=dict)
     _opened: dict[str, _Opened] = field(default_factory=dict)
     _entries: dict[LayerId, dict[str, FileEntry]] = field(default_factory=dict)
+    #: Layers that many were linked into, by those.
+    _merged: dict[tuple[LayerId, ...], LayerId] = field(default_factory=dict)
+    _merging: anyio.Lock = field(default_factory=anyio.Lock)
 
     def __post_init__(self) -> None:
         self._snapshots = Snapshots(self.store, thin=self.overlay)
@@ -200,13 +224,17 @@ class DockerWorkspaces:
         """Link many layers into one: the options of a mount are bounded."""
         if len(layers) <= _MOST_LOWERS:
             return layers
-        owners: dict[str, LayerId] = {}
-        for layer in layers:
-            entries = await self._entries_of(layer)
-            owners.update(dict.fromkeys(entries, layer))
-        merged = f"a{self.store.number()}"
-        await link_layer(self.store, merged, _grouped(owners))
-        return (LayerId(merged),)
+        async with self._merging:
+            if layers not in self._merged:
+                owners: dict[str, LayerId] = {}
+                files = [await self._entries_of(layer) for layer in layers]
+                for layer, entries in zip(layers, files, strict=True):
+                    owners.update(dict.fromkeys(entries, layer))
+                seen = {path: owners[path] for path in merge(files)}
+                merged = LayerId(f"a{self.store.number()}")
+                await link_layer(self.store, merged, _grouped(seen))
+                self._merged[layers] = merged
+            return (self._merged[layers],)
 
     async def close(self, workspace: Workspace) -> None:
         """Unmount a workspace and drop what was not collected from it."""
@@ -224,7 +252,7 @@ class DockerWorkspaces:
         self, workspace: Workspace, *, under: Sequence[str] | None = None
     ) -> Mapping[str, FileEntry]:
         """Return the files of a workspace; the snapshot's are not walked."""
-        opened = self._opened[workspace.id]
+        opened = self._of(workspace)
         return await walk_workspace(
             self.store,
             opened.name,
@@ -252,23 +280,26 @@ class DockerWorkspaces:
 
     async def collect(self, workspace: Workspace, paths: Sequence[str]) -> LayerId:
         """Make a layer of these paths, by hard links."""
-        opened = self._opened[workspace.id]
+        opened = self._of(workspace)
         layer = LayerId(f"a{self.store.number()}")
         if self.overlay:
-            owners = await self._owners(opened, paths)
-            await link_layer(
-                self.store,
-                layer,
-                _grouped(owners),
-                workspace=opened.name,
-                upper=self._upper(opened),
-            )
+            groups = _grouped(await self._owners(opened, paths))
         else:
-            place = self._upper(opened)
-            await link_layer(
-                self.store, layer, {place: [os.fsencode(path) for path in paths]}
-            )
+            groups = {_EMPTY: [os.fsencode(path) for path in paths]}
+        await link_layer(
+            self.store,
+            layer,
+            groups,
+            workspace=opened.name,
+            upper=self._upper(opened),
+        )
         return layer
+
+    def _of(self, workspace: Workspace) -> _Opened:
+        try:
+            return self._opened[workspace.id]
+        except KeyError:
+            raise EngineError("it is closed", subject=workspace.spec.name) from None
 
     async def _owners(
         self, opened: _Opened, paths: Sequence[str]
@@ -307,7 +338,7 @@ class DockerWorkspaces:
         self, workspace: Workspace, files: Mapping[str, bytes]
     ) -> None:
         """Write files into the private folder, which is in memory."""
-        opened = self._opened[workspace.id]
+        opened = self._of(workspace)
         for name, content in files.items():
             await self.store.agent.run(
                 *(_WRITE, self.store.run, opened.private, name),
@@ -318,13 +349,7 @@ class DockerWorkspaces:
 
     async def export(self, layer: LayerId, destination: Path) -> None:
         """Copy a layer to a folder of the host; nothing can leave that folder."""
-        with tempfile.TemporaryFile() as spool:
-            async with self.store.agent.process(
-                *(_PACK, self.store.run, layer), operation="export", subject=layer
-            ) as process:
-                async for piece in process:
-                    await to_thread.run_sync(spool.write, piece)
-            await to_thread.run_sync(partial(_extract, spool, destination))
+        await download(self.store, layer, destination)
 
     async def drop(self, layer: LayerId) -> None:
         """Remove a layer of the run; shared ones are kept as long as they are used."""
@@ -339,7 +364,7 @@ class DockerWorkspaces:
     async def store_cache(self, key: str, layer: LayerId) -> None:
         """Make a layer the newest generation of a cache, by one rename."""
         await self.store.share(layer, kind=Kind.CACHE, key=_hash(key))
-        await self.store.collect_garbage(cache_bytes=_CACHE_BYTES)
+        await self.store.collect_garbage()
 
 
 def _hash(key: str) -> str:
@@ -351,20 +376,3 @@ def _grouped(owners: Mapping[str, str]) -> dict[str, list[bytes]]:
     for path, layer in owners.items():
         groups.setdefault(layer, []).append(os.fsencode(path))
     return groups
-
-
-def _extract(spool: IO[bytes], destination: Path) -> None:
-    """Unpack a stream of the engine; members that would lead outside are left out."""
-    destination.mkdir(parents=True, exist_ok=True)
-    spool.seek(0)
-    try:
-        with tarfile.open(fileobj=spool, mode="r:") as archive:
-            for member in archive:
-                try:
-                    archive.extract(member, destination, filter="data")
-                except tarfile.FilterError:
-                    continue
-    except (OSError, tarfile.TarError) as fault:
-        raise EngineError(
-            str(fault), operation="export", subject=str(destination)
-        ) from fault

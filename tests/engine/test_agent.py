@@ -43,3 +43,27 @@ async def test_a_script_that_fails_is_an_error_with_its_words(
             await agent.run("echo no good >&2; exit 3")
 
         assert await agent.run("cat", stdin=b"a\0b") == b"a\0b"
+
+
+async def test_an_answer_is_whole_though_the_next_command_follows_at_once(
+    engine: DindEngine,
+) -> None:
+    # The shell may be busy with the files of a command whose answer was read already.
+    async with open_agent(engine) as agent:
+        wrong: list[str] = []
+
+        async def one(number: int) -> None:
+            for _ in range(20):
+                if await agent.run("printf x") != b"x":
+                    wrong.append(f"output {number}")
+                try:
+                    await agent.run('echo "bad $1" >&2; exit 3', str(number))
+                except EngineError as fault:
+                    if fault.message != f"bad {number}":
+                        wrong.append(fault.message)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(partial(one, number))
+
+    assert wrong == []
