@@ -11,7 +11,7 @@ from spotci.dind.agent import open_agent
 from spotci.dind.containers import DockerEngine
 from spotci.dind.engine import open_engine
 from spotci.dind.images import open_images
-from spotci.dind.lease import hold_lease, live_runs, sweep
+from spotci.dind.lease import begin_lease, sweep
 from spotci.dind.store import Store
 from spotci.dind.workspace import DockerWorkspaces
 from spotci.errors import EngineError
@@ -41,14 +41,13 @@ async def open_backend(
     engine = await open_engine(settings, progress=progress)
     async with AsyncExitStack() as stack:
         stack.callback(engine.close)
-        await stack.enter_async_context(hold_lease(engine, run))
+        # The lease and the agent are two processes in the engine: they start together.
+        held = await stack.enter_async_context(begin_lease(engine, run))
         agent = await stack.enter_async_context(open_agent(engine))
+        await held()
         images = await stack.enter_async_context(open_images(engine))
         await sweep(engine, agent, own=run)
         store = Store(agent, run)
-        dead = await store.runs() - await live_runs(agent) - {run}
-        if dead:
-            await store.remove_runs(dead)
         mounts = await store.open()
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
