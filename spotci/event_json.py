@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from spotci.events import (
     ArtifactsSaved,
+    ChildPipelineFinished,
+    ChildPipelineStarted,
     FailureReason,
     JobFinished,
     JobLog,
@@ -33,7 +35,7 @@ from spotci.events import (
 from spotci.pipeline import JobName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spotci.events import (
         Event,
@@ -43,6 +45,8 @@ __all__ = ["decode_event", "encode_event", "encode_value", "event_name", "result
 
 _NAMES: dict[type[Event], str] = {
     PipelineStarted: "pipeline_started",
+    ChildPipelineStarted: "child_pipeline_started",
+    ChildPipelineFinished: "child_pipeline_finished",
     JobStatusChanged: "job_status_changed",
     SectionStarted: "section_started",
     SectionFinished: "section_finished",
@@ -123,6 +127,10 @@ def _freeze(value: Any) -> Any:  # noqa: ANN401 - JSON values have no type
     return tuple(value) if isinstance(value, list) else value
 
 
+def _planned(jobs: Iterable[Mapping[str, Any]]) -> tuple[PlannedJob, ...]:
+    return tuple(PlannedJob(**_arguments(PlannedJob, job)) for job in jobs)
+
+
 def _results(data: Mapping[str, Any]) -> Mapping[JobName, JobResult]:
     return MappingProxyType(
         {JobName(name): result_from(item) for name, item in data.items()}
@@ -131,9 +139,9 @@ def _results(data: Mapping[str, Any]) -> Mapping[JobName, JobResult]:
 
 _FREEZE: Callable[[Any], Any] = _freeze
 _CONVERTERS: dict[tuple[type[Any], str], Callable[[Any], Any]] = {
-    (PipelineStarted, "jobs"): lambda jobs: tuple(
-        PlannedJob(**_arguments(PlannedJob, job)) for job in jobs
-    ),
+    (PipelineStarted, "jobs"): _planned,
+    (ChildPipelineStarted, "jobs"): _planned,
+    (ChildPipelineFinished, "status"): JobStatus,
     (JobStatusChanged, "status"): JobStatus,
     (JobFinished, "result"): result_from,
     (JobResult, "status"): JobStatus,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtifactsSaved",
+    "ChildPipelineFinished",
+    "ChildPipelineStarted",
     "Event",
     "FailureReason",
     "JobFinished",
@@ -63,6 +65,8 @@ class FailureReason(StrEnum):
     UNMET_PREREQUISITES = "unmet_prerequisites"
     DATA_INTEGRITY_FAILURE = "data_integrity_failure"
     DOWNSTREAM_PIPELINE_CREATION_FAILED = "downstream_pipeline_creation_failed"
+    REACHED_MAX_DESCENDANT_PIPELINES_DEPTH = "reached_max_descendant_pipelines_depth"
+    PIPELINE_LOOP_DETECTED = "pipeline_loop_detected"
     UNKNOWN_FAILURE = "unknown_failure"
 
 
@@ -137,6 +141,33 @@ class PipelineStarted:
     jobs: tuple[PlannedJob, ...]
     #: Where the record of the run lies, relative to the project.
     record: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPipelineStarted:
+    """A bridge started a pipeline, child or of another project, in the same run.
+
+    ``job`` is the bridge. The names of ``jobs`` begin with it and `` / ``, and so do
+    those of all events of these jobs.
+    """
+
+    at: float
+    job: JobName
+    name: str | None = None
+    stages: tuple[str, ...] = ()
+    jobs: tuple[PlannedJob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildPipelineFinished:
+    """A pipeline that a bridge started has ended; the bridge may have ended before."""
+
+    at: float
+    job: JobName
+    status: JobStatus
+    #: Seconds.
+    duration: float = 0.0
+    passed_with_warnings: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +264,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineFinished:
-    """Last event of a run. ``coverage`` is the mean over the jobs, in percent."""
+    """Last event of a run. ``coverage`` is the mean over the jobs, in percent.
+
+    ``results`` hold those of child pipelines, too; the status is that of the parent.
+    """
 
     at: float
     status: JobStatus
@@ -248,6 +282,8 @@ class PipelineFinished:
 
 Event: TypeAlias = (
     PipelineStarted
+    | ChildPipelineStarted
+    | ChildPipelineFinished
     | JobStatusChanged
     | SectionStarted
     | SectionFinished

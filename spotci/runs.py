@@ -29,7 +29,13 @@ from typing import TYPE_CHECKING, Any
 
 from spotci.errors import UsageError
 from spotci.event_json import decode_event, encode_value, result_from
-from spotci.events import JobFinished, JobStatus, PipelineStarted
+from spotci.events import (
+    ChildPipelineStarted,
+    JobFinished,
+    JobStatus,
+    PipelineStarted,
+)
+from spotci.pipeline import JobName
 from spotci.processes import ProcessStamp, current_process
 from spotci.run_number import next_number, number_file
 from spotci.slugs import slugify
@@ -39,9 +45,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spotci.events import Event, JobResult, PipelineFinished
-    from spotci.pipeline import JobName
 
-__all__ = ["CRASHED", "Quota", "Run", "RunStore", "job_slugs", "write_atomically"]
+__all__ = [
+    "CRASHED",
+    "Quota",
+    "Run",
+    "RunStore",
+    "child_slugs",
+    "job_slugs",
+    "write_atomically",
+]
 
 #: Shown in place of a status where the process of a run died before its end.
 CRASHED = "crashed"
@@ -98,10 +111,23 @@ class Run:
     @cached_property
     def slugs(self) -> Mapping[JobName, str]:
         """The jobs of the run, and under which name each keeps its files."""
+        found: dict[JobName, str] = {}
         for event in self.events():
             if isinstance(event, PipelineStarted):
-                return job_slugs(job.name for job in event.jobs)
-        return {}
+                found = job_slugs(job.name for job in event.jobs)
+            elif isinstance(event, ChildPipelineStarted):
+                found |= child_slugs(found, event)
+        return found
+
+    @cached_property
+    def bridges(self) -> Mapping[JobName, JobName]:
+        """The jobs of child pipelines, each with the job of the run that led to it."""
+        found: dict[JobName, JobName] = {}
+        for event in self.events():
+            if isinstance(event, ChildPipelineStarted):
+                bridge = found.get(event.job, event.job)
+                found |= dict.fromkeys((job.name for job in event.jobs), bridge)
+        return found
 
     def events(self) -> Iterator[Event]:
         """Read the recorded events; a torn last line of a crashed run is left out."""
@@ -252,6 +278,21 @@ def job_slugs(names: Iterable[JobName]) -> dict[JobName, str]:
         taken.add(slug)
         slugs[name] = slug
     return slugs
+
+
+def child_slugs(
+    slugs: Mapping[JobName, str], event: ChildPipelineStarted
+) -> dict[JobName, str]:
+    """Return file names for the jobs of a child: that of the bridge, a dot, theirs.
+
+    No other slug has a dot, so that these are no job's of the parent.
+    """
+    names = [job.name for job in event.jobs]
+    own = job_slugs(JobName(name.removeprefix(f"{event.job} / ")) for name in names)
+    bridge = slugs.get(event.job) or slugify(event.job) or "job"
+    return {
+        name: f"{bridge}.{slug}" for name, slug in zip(names, own.values(), strict=True)
+    }
 
 
 def read_run(folder: Path) -> Run | None:

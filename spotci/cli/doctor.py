@@ -47,7 +47,9 @@ class Finding:
 def command() -> int:
     """Show what this machine has and lacks, and the settings with their origins.
 
-    The exit code is 3 where pipelines cannot run.
+    The exit code is 3 where pipelines cannot run. Settings come from
+    ~/.config/spotci/config.toml, .spotci.toml, and SPOTCI_<SECTION>_<KEY> of the
+    environment; later ones win.
     """
     from spotci.report.terminal import Paint, use_colour  # noqa: PLC0415 - as used
 

@@ -21,7 +21,12 @@ __all__ = ["down", "print_progress", "status", "up"]
 
 @click.command("up")
 def up() -> int:
-    """Start the engine and its registry, so that the next run need not."""
+    """Start the engine and its registry, so that the next run need not.
+
+    \b
+    spotci up                            before the first run of the day
+    SPOTCI_ENGINE_NAME=two spotci up     an engine by another name
+    """  # noqa: D301 - click reads the \b
     from spotci.dind.engine import open_engine  # noqa: PLC0415 - start-up time
 
     settings = engine_settings(open_here())
@@ -36,7 +41,7 @@ def up() -> int:
 
 @click.command("down")
 def down() -> int:
-    """Stop the engine; its images and caches stay for the next time."""
+    """Stop the engine; its images and caches stay, until spotci clean."""
     from spotci.dind.engine import stop_engine  # noqa: PLC0415 - start-up time
 
     settings = engine_settings(open_here())
@@ -52,9 +57,15 @@ def down() -> int:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 def status(*, form: str) -> int:
-    """Show the engine and its registry; nothing is started."""
+    """Show the engine and its registry; nothing is started.
+
+    \b
+    spotci status                  for you
+    spotci status --format json    for programs
+    """  # noqa: D301 - click reads the \b
     from spotci.dind.engine import engine_status  # noqa: PLC0415 - start-up time
 
     found = anyio.run(engine_status, engine_settings(open_here()))

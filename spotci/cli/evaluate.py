@@ -25,6 +25,8 @@ __all__ = ["command"]
 def command(chosen: Chosen, *, expression: str, name: str | None) -> int:
     """Evaluate a rules:if expression in this context: true or false, and why.
 
+    The values of its variables are shown as they are, those of secrets, too.
+
     \b
     spotci eval '$CI_COMMIT_BRANCH =~ /^release/'
     spotci eval '$CI_PIPELINE_SOURCE == "merge_request_event"' --event merge_request

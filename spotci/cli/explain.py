@@ -58,6 +58,7 @@ class Explanation:
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 @pipeline_options
 def command(chosen: Chosen, *, job: str, form: str) -> int:

@@ -35,6 +35,7 @@ _PAGE = """\
     type=click.Choice(["text", "mermaid", "dot", "svg", "html"]),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 @pipeline_options
 def command(chosen: Chosen, *, form: str) -> int:

@@ -25,13 +25,25 @@ if TYPE_CHECKING:
 
 __all__ = ["artifacts", "runs"]
 
-_FORMS = click.Choice(["table", "json"])
+_FORM = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="The form of the output.",
+)
 
 
 @click.command("runs")
-@click.option("--format", "form", type=_FORMS, default="table", show_default=True)
+@_FORM
 def runs(*, form: str) -> int:
-    """List the recorded runs of this project, the newest first."""
+    """List the recorded runs of this project, the newest first.
+
+    \b
+    spotci runs                  for you
+    spotci runs --format json    for programs
+    """  # noqa: D301 - click reads the \b
     found = RunStore(record_folder(open_here())).list()
     if form == "json":
         print(json.dumps([_run_shape(run) for run in found], indent=2))
@@ -48,7 +60,7 @@ def runs(*, form: str) -> int:
 @click.command("artifacts")
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
-@click.option("--format", "form", type=_FORMS, default="table", show_default=True)
+@_FORM
 def artifacts(*, jobs: tuple[str, ...], selector: str | None, form: str) -> int:
     """List the artifacts of a run: the job, its files, and the folder they are in.
 

@@ -33,6 +33,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
     type=click.Choice(["text", "json", "sarif", "codequality"]),
     default="text",
     show_default=True,
+    help="The form of the output.",
 )
 @pipeline_options
 def command(chosen: Chosen, *, form: str) -> int:

@@ -34,6 +34,7 @@ _COLUMNS = ("name", "stage", "when", "allow_failure", "needs", "image")
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
+    help="The form of the output.",
 )
 @pipeline_options
 def command(chosen: Chosen, *, show_all: bool, form: str) -> int:

@@ -31,7 +31,12 @@ def command() -> None:
     """Control the registry beside the engine.
 
     Jobs push to $CI_REGISTRY and pull from it; so does this machine.
-    """
+
+    \b
+    spotci registry status         whether it runs, and where
+    spotci registry list           what was pushed
+    spotci registry clean --all    empty it
+    """  # noqa: D301 - click reads the \b
 
 
 @command.command()

@@ -43,7 +43,7 @@ def command(*, jobs: tuple[str, ...], selector: str | None, failed: bool) -> int
         if not names:
             print(f"all jobs of run {run.id} passed")
             return 0
-    return _again(run, names)
+    return _again(run, _startable(run, names))
 
 
 def _not_passed(run: Run) -> list[JobName]:
@@ -55,6 +55,11 @@ def _not_passed(run: Run) -> list[JobName]:
         if name not in results
         or (results[name].status in _AGAIN and not results[name].allow_failure)
     ]
+
+
+def _startable(run: Run, names: list[JobName]) -> list[JobName]:
+    """Return the jobs with bridges in the place of jobs of child pipelines."""
+    return list(dict.fromkeys(run.bridges.get(name, name) for name in names))
 
 
 def _again(run: Run, names: list[JobName]) -> int:

@@ -42,24 +42,26 @@ _SETTINGS = {
     help="As JOB: an exact name, a name without the suffix of parallel, or a pattern.",
     shell_complete=complete_jobs,
 )
-@click.option("--stage", "stages", multiple=True, metavar="S", help="All its jobs.")
+@click.option(
+    "--stage", "stages", multiple=True, metavar="S", help="All jobs of this stage."
+)
 @click.option(
     "--no-needs",
     is_flag=True,
     help="Without the jobs that these need; artifacts are those of the last run.",
 )
 @click.option(
-    "--manual", multiple=True, metavar="NAME|all", help="Play these manual jobs."
+    "--manual", multiple=True, metavar="NAME|all", help="Play this manual job."
 )
 @click.option(
     "--source",
     type=click.Choice(["worktree", "index", "head"]),
-    help="Files as they are on disk, as staged, or as committed.",
+    help="Files as they are on disk, as staged, or as committed.  [default: worktree]",
 )
 @click.option(
     "--engine",
     type=click.Choice(["dind", "shell"]),
-    help="A Docker engine of our own, or no containers at all.",
+    help="A Docker engine of our own, or no containers at all.  [default: dind]",
 )
 @click.option(
     "--concurrency",
@@ -68,7 +70,11 @@ _SETTINGS = {
     help="Jobs at once.  [default: from processors and memory]",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
-@click.option("--keep", is_flag=True, help="Keep the containers of failed jobs.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the containers of failed jobs until the run ends.",
+)
 @click.option("--timeout", metavar="D", help="A bound on the whole run, as 1h 30m.")
 @click.option(
     "--output",
@@ -79,7 +85,8 @@ _SETTINGS = {
 @click.option(
     "--dind-service",
     type=click.Choice(["engine", "nested"]),
-    help="What a docker:dind service is: the engine itself, or one more daemon.",
+    help="What a docker:dind service is: the engine itself, or one more daemon.  "
+    "[default: engine]",
 )
 @click.option(
     "--artifacts-to-source",
@@ -106,6 +113,7 @@ def command(
     spotci run 'test-services: [gateway]'    one of them
     spotci run --stage test                  a stage
     spotci run --manual deploy-staging       with this manual job
+    spotci run --no-needs unit               it alone, with artifacts of the last run
     spotci run --event merge_request --target-branch main
     """  # noqa: D301 - click reads the \b
     overrides = {

@@ -146,6 +146,7 @@ async def _perform(
 async def _supervise(
     task: Task, run: Run, scratch: Path, emit: Emit, interrupt: Interrupt
 ) -> None:
+    from spotci.cli.downstream import ProjectDownstream  # noqa: PLC0415 - start-up time
     from spotci.executor.run import execute  # noqa: PLC0415 - start-up time
 
     async with anyio.create_task_group() as tasks:
@@ -158,5 +159,14 @@ async def _supervise(
             tree = await to_thread.run_sync(read_source, task, scratch)
             plan = make_plan(task, run, tree)
             interrupt.begin()
-            await execute(plan, backend, emit, stop=interrupt.stop)
+            downstream = ProjectDownstream(
+                project=task.loaded.project,
+                context=task.loaded.context,
+                run=run.id,
+                sha=tree.sha,
+                scratch=scratch,
+            )
+            await execute(
+                plan, backend, emit, downstream=downstream, stop=interrupt.stop
+            )
         tasks.cancel_scope.cancel()

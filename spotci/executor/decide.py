@@ -12,6 +12,7 @@ The life of a job here:
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from spotci.events import FailureReason, JobStatus
@@ -19,6 +20,7 @@ from spotci.pipeline import When
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from spotci.events import JobResult
     from spotci.pipeline import AllowFailure, Job, JobName, Pipeline
@@ -50,6 +52,8 @@ _WARN, _IGNORED = "warn", "ignored"
 _ENDED = frozenset({_SUCCESS, _FAILED, _SKIPPED, _CANCELED})
 
 _DAG_ENDED = _ENDED | {_WARN}
+#: What decides jobs that need a job with this word, alone or with other needs.
+_SETTLED = _DAG_ENDED | {_IGNORED}
 #: The first status whose words cover a whole set of jobs is that of the set; …
 _ONLY: tuple[tuple[JobStatus, frozenset[str]], ...] = (
     (_SKIPPED, frozenset({_SKIPPED, _IGNORED})),
@@ -92,7 +96,10 @@ def composite(members: Iterable[Member], *, dag: bool = False) -> JobStatus | No
     With ``dag`` the set is the needs of one job, which waits until all have ended and
     is not started after one that was skipped or left manual.
     """
-    found = {_effective(status, allowed) for status, allowed in members}
+    return _composite({_effective(*member) for member in members}, dag=dag)
+
+
+def _composite(found: AbstractSet[str], *, dag: bool = False) -> JobStatus | None:
     if not found:
         return None
     if dag and found & {_SKIPPED, _IGNORED}:
@@ -151,20 +158,36 @@ class Processing:
     It does no I/O and starts nothing: the scheduler tells it what happened and looks
     which jobs are pending. Statuses of stages and of the pipeline follow from those of
     the jobs; only the pipeline's remembers that it has run before.
+
+    A change is followed where it can matter, so that its cost does not grow with the
+    number of jobs: to the jobs that need this one, and to the first stage with jobs
+    that are undecided. No later stage can start before that one is decided.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._status: dict[JobName, JobStatus] = dict.fromkeys(pipeline.jobs, _CREATED)
+        self._status: dict[JobName, JobStatus] = {}
         #: Whether a failure (or staying manual) of the job is allowed, as known now.
         self._allowed: dict[JobName, bool] = {}
-        for job in pipeline.jobs.values():
-            self._allowed[job.name] = _allowed_at_first(job)
         self._stages: dict[str, list[Job]] = {stage: [] for stage in pipeline.stages}
+        self._position = {stage: at for at, stage in enumerate(self._stages)}
+        self._order = {name: at for at, name in enumerate(pipeline.jobs)}
+        #: How many jobs of each stage, and of all, have each word of ``_effective``.
+        self._words = {stage: Counter[str]() for stage in self._stages}
+        self._all_words = Counter[str]()
+        #: The created jobs of each stage that wait for the stages before.
+        self._waiting: dict[str, dict[JobName, Job]] = {s: {} for s in self._stages}
+        self._needed_by: dict[JobName, list[Job]] = {name: [] for name in pipeline.jobs}
+        #: Jobs with ``needs`` that are to be looked at.
+        self._agenda: list[Job] = []
+        self._changed: set[JobName] = set()
+        self._pipeline_status = _CREATED
         for job in pipeline.jobs.values():
             self._stages[job.stage].append(job)
-        self._position = {stage: at for at, stage in enumerate(self._stages)}
-        self._pipeline_status = _CREATED
+            for name in {need.job for need in job.needs or ()}:
+                self._needed_by[name].append(job)
+        for job in pipeline.jobs.values():
+            self._put(job, _CREATED, allowed=_allowed_at_first(job))
         self.process()
 
     def status(self, job: JobName) -> JobStatus:
@@ -174,6 +197,12 @@ class Processing:
     def statuses(self) -> dict[JobName, JobStatus]:
         """Return the status of every job, in the order of the pipeline."""
         return dict(self._status)
+
+    def take_changed(self) -> list[tuple[JobName, JobStatus]]:
+        """Return what may have changed since the last call, with its status now."""
+        names = sorted(self._changed, key=self._order.__getitem__)
+        self._changed.clear()
+        return [(name, self._status[name]) for name in names]
 
     def in_status(self, status: JobStatus) -> list[Job]:
         """Return the jobs that have this status, in the order of the stages."""
@@ -186,7 +215,7 @@ class Processing:
 
     def stage_status(self, stage: str) -> JobStatus | None:
         """Return the status of a stage, None where it has no jobs."""
-        return composite(self._members(self._stages[stage]))
+        return _composite(self._words[stage].keys())
 
     def pipeline_status(self) -> JobStatus:
         """Return the status of the pipeline."""
@@ -222,50 +251,76 @@ class Processing:
         ``allow_failure`` says whether this failure is allowed, where its exit code
         decided that.
         """
-        self._status[job] = status
-        if allow_failure is not None:
-            self._allowed[job] = allow_failure
+        self._put(self._pipeline.jobs[job], status, allowed=allow_failure)
         self.process()
 
     def process(self) -> None:
         """Decide every created job whose predecessors have ended, until stable."""
-        while self._pass():
-            pass
-        self._follow(composite(self._members(self._pipeline.jobs.values())))
-
-    def _pass(self) -> bool:
-        changed = False
-        before: list[Member] = []
-        for jobs in self._stages.values():
-            # The composite of all earlier stages serves every job of this stage.
-            prior = composite(before) if before else _SUCCESS
-            for job in jobs:
+        while self._agenda or self._begin_stage():
+            while self._agenda:
+                job = self._agenda.pop()
                 if self._status[job.name] is _CREATED:
-                    changed |= self._decide(job, prior or _SUCCESS)
-            before += self._members(jobs)
-        return changed
+                    self._decide_by_needs(job)
+        self._follow(_composite(self._all_words.keys()))
 
-    def _decide(self, job: Job, prior: JobStatus) -> bool:
-        dag = job.needs is not None
+    def _put(self, job: Job, status: JobStatus, *, allowed: bool | None = None) -> None:
+        """Give a job a status, and note all that this can change."""
+        name = job.name
+        counts = (self._words[job.stage], self._all_words)
+        if name in self._status:
+            word = _effective(self._status[name], self._allowed[name])
+            for count in counts:
+                count[word] -= 1
+                if not count[word]:
+                    del count[word]
+        self._status[name] = status
+        if allowed is not None:
+            self._allowed[name] = allowed
+        word = _effective(status, self._allowed[name])
+        for count in counts:
+            count[word] += 1
+        self._changed.add(name)
+        if word in _SETTLED:
+            self._agenda += self._needed_by[name]
         if job.needs is not None:
-            needed = (need.job for need in job.needs)
-            members = [(self._status[name], self._allowed[name]) for name in needed]
-            prior = composite(members, dag=True) or _SUCCESS
-        if prior not in _ENDED:
-            return False
-        when = When.ON_SUCCESS if job.when in (When.MANUAL, When.DELAYED) else job.when
-        if prior not in _ACCEPTED[when][dag]:
-            self._status[job.name] = _SKIPPED
-        elif job.when is When.MANUAL:
-            self._status[job.name] = _MANUAL
-        elif job.when is When.DELAYED:
-            self._status[job.name] = _SCHEDULED
+            self._agenda.append(job)
+        elif status is _CREATED:
+            self._waiting[job.stage][name] = job
         else:
-            self._status[job.name] = _PENDING
+            self._waiting[job.stage].pop(name, None)
+
+    def _begin_stage(self) -> bool:
+        """Decide the first undecided stage; False if there is none or it must wait."""
+        before: set[str] = set()
+        for stage, waiting in self._waiting.items():
+            if waiting:
+                prior = _composite(before) or _SUCCESS
+                return prior in _ENDED and self._decide_all(waiting, prior)
+            before |= self._words[stage].keys()
+        return False
+
+    def _decide_all(self, waiting: dict[JobName, Job], prior: JobStatus) -> bool:
+        for job in tuple(waiting.values()):
+            self._decide(job, prior)
         return True
 
-    def _members(self, jobs: Iterable[Job]) -> list[Member]:
-        return [(self._status[job.name], self._allowed[job.name]) for job in jobs]
+    def _decide_by_needs(self, job: Job) -> None:
+        needed = (need.job for need in job.needs or ())
+        members = ((self._status[name], self._allowed[name]) for name in needed)
+        prior = composite(members, dag=True) or _SUCCESS
+        if prior in _ENDED:
+            self._decide(job, prior)
+
+    def _decide(self, job: Job, prior: JobStatus) -> None:
+        when = When.ON_SUCCESS if job.when in (When.MANUAL, When.DELAYED) else job.when
+        if prior not in _ACCEPTED[when][job.needs is not None]:
+            self._put(job, _SKIPPED)
+        elif job.when is When.MANUAL:
+            self._put(job, _MANUAL)
+        elif job.when is When.DELAYED:
+            self._put(job, _SCHEDULED)
+        else:
+            self._put(job, _PENDING)
 
     def _revive_after(self, played: Job) -> None:
         """Put skipped jobs back to created: those of later stages or in need of it."""
@@ -277,7 +332,7 @@ class Processing:
                 if job.name != played.name and (later or needs & revived):
                     revived.add(job.name)
                     if self._status[job.name] is _SKIPPED:
-                        self._status[job.name] = _CREATED
+                        self._put(job, _CREATED)
 
     def _follow(self, status: JobStatus | None) -> None:
         """Take the composite of all jobs; what ran before is not pending again."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
 
 from spotci.errors import EngineError
+from spotci.pipeline import JobName
+from spotci.variables import effective, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from spotci.executor.backend import LayerId, Workspaces
     from spotci.executor.plan import RunPlan
-    from spotci.pipeline import Job, JobName
+    from spotci.pipeline import CrossNeed, Job
     from spotci.variables import Variable
 
 __all__ = ["Handover", "HandoverStore"]
@@ -33,11 +36,15 @@ class Handover:
 class HandoverStore:
     """Remembers what the jobs of a run handed on, and brings in that of earlier ones.
 
-    The layers live as long as the run.
+    The layers live as long as the run. ``upstream`` are the stores of the pipelines
+    that led to this one, by their ``CI_PIPELINE_ID``: parent, grandparent.
     """
 
     plan: RunPlan
     workspaces: Workspaces
+    upstream: Mapping[str, HandoverStore] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     _known: dict[JobName, Handover] = field(default_factory=dict)
     _layers: list[LayerId] = field(default_factory=list)
     _adopting: anyio.Lock = field(default_factory=anyio.Lock)
@@ -83,6 +90,53 @@ class HandoverStore:
             and name in self.plan.earlier
             and self.plan.earlier[name].lost
         )
+
+    def of_job(self, name: str) -> dict[JobName, Handover]:
+        """Return what a job handed on, or each instance of a ``parallel`` job."""
+        jobs = self.plan.pipeline.jobs
+        return {
+            known: handover
+            for known, handover in self._known.items()
+            if known == name or (name not in jobs and jobs[known].base_name == name)
+        }
+
+    def from_upstream(self, job: Job) -> dict[JobName, Handover]:
+        """Return what a job gets from other pipelines, by ``needs:pipeline``."""
+        found: dict[JobName, Handover] = {}
+        for number, need in self._upstream_needs(job):
+            for name, handover in self._look_up(number, need).items():
+                known = name in found or name in self.plan.pipeline.jobs
+                shown = f"{name} of pipeline {number}" if known else name
+                found[JobName(shown)] = handover
+        return found
+
+    def lacks_upstream(self, job: Job) -> bool:
+        """Return whether a job needs a parent's artifacts where there is no parent."""
+        return not self.upstream and any(
+            need.pipeline is not None and need.job is not None and need.artifacts
+            for need in job.cross_needs
+        )
+
+    def missing_upstream(self, job: Job) -> tuple[str, ...]:
+        """Return the jobs of other pipelines that have no artifacts for this one."""
+        return tuple(
+            f"{need.job} of pipeline {number or need.pipeline}"
+            for number, need in self._upstream_needs(job)
+            if not any(each.layer for each in self._look_up(number, need).values())
+        )
+
+    def _upstream_needs(self, job: Job) -> Iterator[tuple[str, CrossNeed]]:
+        """Yield the needs of other pipelines of this run, with their ids."""
+        if not self.upstream:
+            return
+        for need in job.cross_needs:
+            if need.pipeline is not None and need.job is not None and need.artifacts:
+                variables = effective(job.variables)
+                yield expand(need.pipeline, variables, keep_undefined=False), need
+
+    def _look_up(self, number: str, need: CrossNeed) -> dict[JobName, Handover]:
+        store = self.upstream.get(number)
+        return {} if store is None else store.of_job(need.job or "")
 
     def variables(self, names: Iterable[JobName]) -> tuple[Variable, ...]:
         """Return the dotenv variables of these jobs; of one name the last counts."""

@@ -90,8 +90,17 @@ async def find_inputs(
     return JobInputs(
         caches=caches,
         found=found,
-        downloads=await store.layers(
-            store.sources(job),
-            attempts=max(1, variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", default=1)),
-        ),
+        downloads={
+            **{
+                name: handover
+                for name, handover in store.from_upstream(job).items()
+                if handover.layer is not None
+            },
+            **await store.layers(
+                store.sources(job),
+                attempts=max(
+                    1, variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", default=1)
+                ),
+            ),
+        },
     )

@@ -21,7 +21,7 @@ from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases, RunnerServices
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -40,6 +40,7 @@ _CLEANUP_LIMIT = 60.0
 _EXPORT_LIMIT = 600.0
 _JOB_IDS_PER_RUN = 1000
 _NO_BRIDGE = "spotci does not start downstream pipelines: run that pipeline itself"
+_NO_MIRROR = "spotci does not ask GitLab for the pipelines of other projects"
 _NO_STEPS = "spotci does not execute `run`: write `script` instead"
 
 
@@ -57,13 +58,14 @@ class JobRunner:
         emit: Emit,
         snapshot: SnapshotId | None,
         *,
+        upstream: Mapping[str, HandoverStore] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
         self._backend = backend
         self._emit = emit
         self._clock = clock
-        self._store = HandoverStore(plan, backend.workspaces)
+        self._store = HandoverStore(plan, backend.workspaces, upstream or {})
         self._hurry = anyio.Event()
         self._services = RunnerServices(
             plan=plan,
@@ -100,6 +102,11 @@ class JobRunner:
                 suppress(EngineError),
             ):
                 await self._store.drop()
+
+    @property
+    def store(self) -> HandoverStore:
+        """What the jobs have handed on so far."""
+        return self._store
 
     def hurry(self) -> None:
         """Skip what canceled jobs still want to do, ``after_script`` above all."""
@@ -236,7 +243,7 @@ class JobRunner:
 def _unable(job: Job) -> str | None:
     """Return why a job is none that spotci can run, or None where it can."""
     if job.is_bridge:
-        return _NO_BRIDGE
+        return _NO_MIRROR if job.trigger is None else _NO_BRIDGE
     return _NO_STEPS if job.run and not job.script else None
 
 

@@ -60,6 +60,10 @@ _TIMED_OUT = (
     "control over job and script timeouts see: https://docs.gitlab.com/ci/runners/"
     "configure_runners/#set-script-and-after-script-timeouts"
 )
+_NO_PARENT = (
+    "needs:pipeline: no parent pipeline is part of this run, so that nothing is "
+    "downloaded from one"
+)
 _CANCELED = "canceled"
 
 
@@ -127,8 +131,14 @@ class JobPhases:
             slot=self.slot,
             image="" if job.image else plan.options.default_image,
         )
-        self._inherited = self.services.store.variables(
-            self.services.store.sources(job)
+        store = self.services.store
+        self._inherited = (
+            *(
+                variable
+                for handover in store.from_upstream(job).values()
+                for variable in handover.variables
+            ),
+            *store.variables(store.sources(job)),
         )
         self._set_variables()
         self._timeouts = plan_timeouts(timeout, self._variables)
@@ -183,7 +193,13 @@ class JobPhases:
     async def _guarded(self, tasks: TaskGroup) -> End:
         """Run the phases; a fault of the engine fails the job."""
         await self._head()
-        lost = self.services.store.lost(self.services.store.sources(self.job))
+        store = self.services.store
+        if store.lacks_upstream(self.job):
+            await self._trace.warning(_NO_PARENT)
+        lost = (
+            *store.lost(store.sources(self.job)),
+            *store.missing_upstream(self.job),
+        )
         if lost:
             return failed(
                 FailureReason.MISSING_DEPENDENCY_FAILURE,

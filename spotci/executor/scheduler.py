@@ -23,6 +23,7 @@ from spotci.events import (
     PipelineFinished,
 )
 from spotci.executor.decide import Processing, may_fail, should_retry
+from spotci.executor.slots import Slots
 from spotci.pipeline import When
 from spotci.variables import effective, expand
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from spotci.executor.emit import Emit
     from spotci.executor.plan import RunPlan
+    from spotci.executor.slots import Resource
     from spotci.pipeline import Job, JobName, Pipeline
 
 __all__ = ["RunJob", "run_pipeline"]
@@ -63,7 +65,12 @@ class _Stop:
     reason: str
 
 
-_Message: TypeAlias = "JobResult | _Due | _Stop"
+@dataclass(frozen=True, slots=True)
+class _Freed:
+    """A slot or a resource that another pipeline of the run held may be free."""
+
+
+_Message: TypeAlias = "JobResult | _Due | _Stop | _Freed"
 
 
 async def run_pipeline(
@@ -72,6 +79,7 @@ async def run_pipeline(
     emit: Emit,
     *,
     stop: anyio.Event | None = None,
+    slots: Slots | None = None,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> PipelineFinished:
     """Run every job that may run, and return how the pipeline ended.
@@ -79,10 +87,12 @@ async def run_pipeline(
     A job that fails is a result, not an exception: the others go on. What ``run_job``
     raises is a fault of ours; it cancels every job. When ``stop`` is set no further
     job starts, the running ones are canceled, and their cleanup is waited for; the
-    record is complete then, too. ``sleep`` waits for delayed jobs, in seconds.
+    record is complete then, too. ``slots`` bound how many jobs run at once; pipelines
+    of one run share them. ``sleep`` waits for delayed jobs, in seconds.
     """
     started = time.monotonic()
-    scheduler = _Scheduler(plan, run_job, emit, sleep)
+    slots = slots or Slots(plan.options.concurrency)
+    scheduler = _Scheduler(plan, run_job, emit, slots, sleep)
     results = await scheduler.run(stop)
     coverages = [r.coverage for r in results.values() if r.coverage is not None]
     state = scheduler.state
@@ -102,6 +112,7 @@ class _Scheduler:
     plan: RunPlan
     run_job: RunJob
     emit: Emit
+    slots: Slots
     sleep: Callable[[float], Awaitable[None]]
     state: Processing = field(init=False)
     results: dict[JobName, JobResult] = field(default_factory=dict)
@@ -112,14 +123,17 @@ class _Scheduler:
     known: dict[JobName, JobStatus] = field(default_factory=dict)
     delayed: set[JobName] = field(default_factory=set)
     #: Resource group of each job that has one, expanded.
-    groups: dict[JobName, str] = field(init=False)
+    groups: dict[JobName, Resource] = field(init=False)
     stopping: str | None = None
 
     def __post_init__(self) -> None:
         self.state = Processing(_as_asked(self.plan))
         self.groups = {
-            name: expand(
-                job.resource_group, effective(job.variables), keep_undefined=False
+            name: (
+                self.plan.project_path,
+                expand(
+                    job.resource_group, effective(job.variables), keep_undefined=False
+                ),
             )
             for name, job in self.plan.pipeline.jobs.items()
             if job.resource_group is not None
@@ -133,7 +147,8 @@ class _Scheduler:
             if self.plan.options.timeout is not None:
                 limit = self.plan.options.timeout.total_seconds()
                 tasks.start_soon(_expire, limit, send)
-            await self._loop(tasks, send, receive)
+            with self.slots.watched(lambda: send.send_nowait(_Freed())):
+                await self._loop(tasks, send, receive)
             tasks.cancel_scope.cancel()
         order = [name for name in self.plan.pipeline.jobs if name in self.results]
         return {name: self.results[name] for name in order}
@@ -151,13 +166,22 @@ class _Scheduler:
             match await receive.receive():
                 case JobResult() as result:
                     await self._ended(result)
+                    job = self.plan.pipeline.jobs[result.job]
+                    # Only now that the end is told: who counts what runs counts right.
+                    self.slots.give_back(
+                        self.groups.get(job.name), counts=not job.is_bridge
+                    )
                 case _Due(job):
                     if job in self.delayed:
                         self.delayed.discard(job)
                         self.state.set(job, JobStatus.PENDING)
                 case _Stop(reason):
                     await self._stop(reason)
+                case _Freed():
+                    pass
         for left in self.state.in_status(JobStatus.MANUAL):
+            if left.name in self.results:
+                continue  # a bridge whose pipeline waits for a manual job
             await self._finish(JobResult(job=left.name, status=JobStatus.MANUAL))
 
     async def _advance(
@@ -168,9 +192,9 @@ class _Scheduler:
         waiting: deque[tuple[Job, int]] = deque()
         while self.queue:
             job, attempt = self.queue.popleft()
-            if not self._has_slot(job):
+            if not job.is_bridge and not self.slots.free:
                 waiting.append((job, attempt))
-            elif self._resource_taken(job):
+            elif self.slots.is_taken(self.groups.get(job.name)):
                 waiting.append((job, attempt))
                 if self.known[job.name] is not JobStatus.WAITING_FOR_RESOURCE:
                     self.known[job.name] = JobStatus.WAITING_FOR_RESOURCE
@@ -217,6 +241,8 @@ class _Scheduler:
     ) -> None:
         scope = anyio.CancelScope()
         self.running[job.name] = scope
+        # A bridge holds no slot while it waits for its pipeline.
+        self.slots.take(self.groups.get(job.name), counts=not job.is_bridge)
         self.known[job.name] = JobStatus.RUNNING
         self.state.set(job.name, JobStatus.RUNNING)
         tasks.start_soon(
@@ -306,20 +332,6 @@ class _Scheduler:
         if job.start_in is not None and not self.plan.options.no_delay:
             await self.sleep(job.start_in.total_seconds())
         send.send_nowait(_Due(job.name))
-
-    def _has_slot(self, job: Job) -> bool:
-        """Return whether a job may run now; a bridge holds none while it waits."""
-        if job.is_bridge:
-            return True
-        jobs = self.plan.pipeline.jobs
-        busy = sum(not jobs[name].is_bridge for name in self.running)
-        return busy < self.plan.options.concurrency
-
-    def _resource_taken(self, job: Job) -> bool:
-        group = self.groups.get(job.name)
-        return group is not None and any(
-            self.groups.get(name) == group for name in self.running
-        )
 
     def _is_played(self, job: Job) -> bool:
         manual = self.plan.options.manual

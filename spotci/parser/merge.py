@@ -118,8 +118,9 @@ class _Extension:
         depth = 0
         for base, value, node in bases:
             if base in (name, *below):
+                # GitLab names the job that it meets for the second time.
                 self._error(
-                    name, "circular dependency detected in `extends`", node,
+                    base, "circular dependency detected in `extends`", node,
                     hint=" extends ".join((*below, name, base)),
                 )  # fmt: skip
                 continue

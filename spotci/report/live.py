@@ -15,6 +15,8 @@ from rich.live import Live
 from rich.text import Text
 
 from spotci.events import (
+    ChildPipelineFinished,
+    ChildPipelineStarted,
     JobFinished,
     JobStatus,
     JobStatusChanged,
@@ -23,7 +25,12 @@ from spotci.events import (
     PipelineStarted,
 )
 from spotci.report.board import Board
-from spotci.report.plain import describe_end, describe_start
+from spotci.report.plain import (
+    describe_child,
+    describe_child_end,
+    describe_end,
+    describe_start,
+)
 from spotci.report.state import RunState
 from spotci.report.terminal import printable
 
@@ -80,6 +87,11 @@ class LiveReport:
         match event:
             case PipelineStarted():
                 return self._paint("bold", describe_start(event))
+            case ChildPipelineStarted():
+                return f"{self._bold(event.job)} {describe_child(event)}"
+            case ChildPipelineFinished():
+                end = describe_child_end(event, self._paint)
+                return f"{self._bold(event.job)} {end}"
             case JobFinished(result=result):
                 stage = self._state.job(result.job).plan.stage
                 where = self._paint("dim", f" {stage}") if stage else ""
@@ -93,6 +105,9 @@ class LiveReport:
                 return self._paint(style, f"spotci: {printable(event.text)}")
             case _:
                 return ""
+
+    def _bold(self, text: str) -> str:
+        return self._paint("bold", printable(text))
 
     def _board(self) -> RenderableType:
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spotci.events import (
+    ChildPipelineFinished,
+    ChildPipelineStarted,
     JobFinished,
     JobLog,
     JobStatus,
@@ -39,7 +41,13 @@ if TYPE_CHECKING:
     )
     from spotci.pipeline import JobName
 
-__all__ = ["PlainReport", "describe_end", "describe_start"]
+__all__ = [
+    "PlainReport",
+    "describe_child",
+    "describe_child_end",
+    "describe_end",
+    "describe_start",
+]
 
 _WIDEST_NAME = 32
 #: Seconds between two lines about one transfer.
@@ -74,6 +82,11 @@ class PlainReport:
                 widest = max(map(len, names), default=0)
                 self._width = min(_WIDEST_NAME, widest)
                 return self._paint("bold", describe_start(event))
+            case ChildPipelineStarted():
+                self._widen(event)
+                return self._prefix(event.job) + describe_child(event)
+            case ChildPipelineFinished():
+                return self._prefix(event.job) + describe_child_end(event, self._paint)
             case JobLog():
                 return self._log(event.job, event.text)
             case JobStatusChanged(status=JobStatus.RUNNING) if event.attempt > 1:
@@ -90,6 +103,16 @@ class PlainReport:
                 return self._paint(style, f"spotci: {printable(event.text)}")
             case _:
                 return ""
+
+    def _widen(self, event: ChildPipelineStarted) -> None:
+        widest = max((len(printable(job.name)) for job in event.jobs), default=0)
+        if min(_WIDEST_NAME, widest) > self._width:
+            self._width = min(_WIDEST_NAME, widest)
+            colours = list(self._prefixes)
+            self._prefixes.clear()
+            # The names are padded anew, in their order, so that each keeps its colour.
+            for name in colours:
+                self._prefix(name)
 
     def _log(self, job: JobName, text: str) -> str:
         prefix = self._prefix(job)
@@ -147,6 +170,21 @@ def describe_start(event: PipelineStarted) -> str:
         f"run {event.run}{name}: {event.source} on {event.ref}{commit}, "
         f"{jobs} in {_count(stages, 'stage')}"
     )
+
+
+def describe_child(event: ChildPipelineStarted) -> str:
+    """Return the line of a pipeline that a bridge started."""
+    name = f" “{event.name}”" if event.name else ""
+    return printable(f"downstream pipeline{name}: {_count(len(event.jobs), 'job')}")
+
+
+def describe_child_end(event: ChildPipelineFinished, paint: Paint) -> str:
+    """Return how a pipeline ended that a bridge started."""
+    warning = event.status is JobStatus.SUCCESS and event.passed_with_warnings
+    sign = status_sign(event.status, warning=warning)
+    word = "passed with warnings" if warning else status_word(event.status)
+    text = f"{sign} downstream pipeline {word} in {describe_duration(event.duration)}"
+    return paint(status_style(event.status, warning=warning), text)
 
 
 def describe_end(result: JobResult, paint: Paint) -> str:

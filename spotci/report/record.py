@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from spotci import runs
 from spotci.event_json import encode_event
 from spotci.events import (
+    ChildPipelineStarted,
     JobFinished,
     JobLog,
     PipelineFinished,
@@ -57,6 +58,8 @@ class Recorder:
             case PipelineStarted():
                 self._slugs = runs.job_slugs(job.name for job in event.jobs)
                 self._save(runs.started(self._run, event))
+            case ChildPipelineStarted():
+                self._slugs |= runs.child_slugs(self._slugs, event)
             case JobFinished():
                 self._close_log(event.result.job)
             case PipelineFinished():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from spotci.events import (
     ArtifactsSaved,
+    ChildPipelineFinished,
+    ChildPipelineStarted,
     JobFinished,
     JobLog,
     JobStatus,
@@ -48,6 +50,10 @@ class JobState:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     artifacts: ArtifactsSaved | None = None
     result: JobResult | None = None
+    #: Of a job in a child pipeline: the job of the run that led to it.
+    bridge: JobName | None = None
+    #: Of a bridge: how its pipeline ended.
+    child: ChildPipelineFinished | None = None
 
     @property
     def warning(self) -> bool:
@@ -72,16 +78,8 @@ class RunState:
             case PipelineStarted():
                 self.started = event
                 self.jobs = {job.name: JobState(job) for job in event.jobs}
-            case JobStatusChanged():
-                self._change(self.job(event.job), event)
-            case SectionStarted() | SectionFinished():
-                self._section(self.job(event.job), event)
-            case JobLog():
-                self.job(event.job).tail.extend(_last_lines(event.text))
-            case ArtifactsSaved():
-                self.job(event.job).artifacts = event
-            case JobFinished():
-                self._finish(self.job(event.result.job), event.result)
+            case ChildPipelineStarted() | ChildPipelineFinished():
+                self._downstream(event)
             case Progress():
                 self._track(event)
             case Notice():
@@ -89,6 +87,10 @@ class RunState:
             case PipelineFinished():
                 self.finished = event
                 self.progress.clear()
+            case JobFinished():
+                self._finish(self.job(event.result.job), event.result)
+            case _:
+                self._of_job(self.job(event.job), event)
 
     def job(self, name: JobName) -> JobState:
         """Return a job; one that was not announced, as of a child pipeline, too."""
@@ -98,6 +100,22 @@ class RunState:
             )
         return self.jobs[name]
 
+    def _downstream(self, event: ChildPipelineStarted | ChildPipelineFinished) -> None:
+        """Put the jobs of a child pipeline behind their bridge; note its end."""
+        bridge = self.job(event.job)
+        if isinstance(event, ChildPipelineFinished):
+            bridge.child = event
+            return
+        outermost = bridge.bridge or event.job
+        jobs: dict[JobName, JobState] = {}
+        for name, job in self.jobs.items():
+            jobs[name] = job
+            if job is bridge:
+                jobs |= {
+                    plan.name: JobState(plan, bridge=outermost) for plan in event.jobs
+                }
+        self.jobs = jobs
+
     def ended(self) -> list[JobState]:
         """Return the jobs that have a result, in the order of the pipeline."""
         return [job for job in self.jobs.values() if job.result is not None]
@@ -105,6 +123,25 @@ class RunState:
     def with_status(self, *statuses: JobStatus) -> list[JobState]:
         """Return the jobs that have one of these statuses now."""
         return [job for job in self.jobs.values() if job.status in statuses]
+
+    def _of_job(
+        self,
+        job: JobState,
+        event: JobStatusChanged
+        | SectionStarted
+        | SectionFinished
+        | JobLog
+        | ArtifactsSaved,
+    ) -> None:
+        match event:
+            case JobStatusChanged():
+                self._change(job, event)
+            case SectionStarted() | SectionFinished():
+                self._section(job, event)
+            case JobLog():
+                job.tail.extend(_last_lines(event.text))
+            case ArtifactsSaved():
+                job.artifacts = event
 
     @staticmethod
     def _change(job: JobState, event: JobStatusChanged) -> None:

@@ -114,15 +114,22 @@ def _failure(job: JobState, paint: Paint, options: Sequence[str]) -> str:
         paint("dim", f"    {without_colours(printable(line))}".rstrip())
         for line in list(job.tail)[-_LAST_LINES:]
     ]
-    lines.append(f"  run it again: {_command(options, job.plan.name)}")
+    lines.append(f"  run it again: {_command(options, job.bridge or job.plan.name)}")
     return "\n".join(lines)
 
 
 def _manual(jobs: Sequence[JobState], paint: Paint, options: Sequence[str]) -> str:
     noun = "a manual job was" if len(jobs) == 1 else f"{len(jobs)} manual jobs were"
     lines = [paint("blue", f"▷ {noun} not played")]
-    lines += [f"  play it: {_command(options, job.plan.name)}" for job in jobs]
+    lines += [f"  play it: {_play(options, job)}" for job in jobs]
     return "\n".join(lines)
+
+
+def _play(options: Sequence[str], job: JobState) -> str:
+    if job.bridge is None:
+        return _command(options, job.plan.name)
+    # A job of a child pipeline has no name before its bridge has run.
+    return _command(("--manual", "all", *options), job.bridge)
 
 
 def _command(options: Sequence[str], job: str) -> str:

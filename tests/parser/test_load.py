@@ -172,7 +172,7 @@ hint: did you mean ".base"?""",
             .b: {extends: .a}
             """,
             """\
-.gitlab-ci.yml:2:15: error: .b: circular dependency detected in `extends`
+.gitlab-ci.yml:2:15: error: .a: circular dependency detected in `extends`
     2 | .b: {extends: .a}
       |               ^^
 hint: .a extends .b extends .a""",

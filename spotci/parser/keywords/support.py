@@ -139,11 +139,7 @@ _TABLE = (
     ),
     Keyword(path="manual_confirmation", support=Support.RECORDED),
     Keyword(path="needs"),
-    Keyword(
-        path="needs:pipeline",
-        support=Support.NOT_EXECUTED,
-        note="artifacts of other pipelines are not downloaded",
-    ),
+    Keyword(path="needs:pipeline"),
     Keyword(
         path="needs:project",
         support=Support.NOT_EXECUTED,
@@ -193,11 +189,7 @@ _TABLE = (
         note="every job runs on this machine",
     ),
     Keyword(path="timeout"),
-    Keyword(
-        path="trigger",
-        support=Support.NOT_EXECUTED,
-        note="the other pipeline is not started",
-    ),
+    Keyword(path="trigger"),
     Keyword(path="variables"),
     Keyword(path="when"),
     Keyword(path="workflow"),

@@ -81,6 +81,13 @@ def _variable(
     if name is None:
         return None
     node, expand = entry.value, True
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        problems.error(
+            f"{place}:{name} variable definition must be either a string or a hash",
+            node.span,
+            hint=_quoted(node.value),
+        )
+        return None
     if isinstance(node, Scalar) and node.value is not None:
         value = node.value if isinstance(node.value, str) else ruby_text(node.value)
     elif isinstance(node, Mapping):
@@ -121,7 +128,13 @@ def _mapping(
         )
     value = given(node, "value")
     text = ""
-    if isinstance(value, Scalar):
+    if isinstance(value, Scalar) and isinstance(value.value, bool):
+        problems.error(
+            f"{place} config value must be an alphanumeric string",
+            value.span,
+            hint=_quoted(value.value),
+        )
+    elif isinstance(value, Scalar):
         text = ruby_text(value.value)
     elif value is not None:
         problems.error(f"{place} config value must be a scalar", value.span)
@@ -131,6 +144,10 @@ def _mapping(
     if expand is None:
         return text, True
     return text, boolean(expand, f"{place} config expand", problems) is not False
+
+
+def _quoted(value: object) -> str:
+    return f'quote it: "{ruby_text(value)}"'
 
 
 def _description(node: Mapping, place: str, problems: Problems) -> None:

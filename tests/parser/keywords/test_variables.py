@@ -17,7 +17,6 @@ def values(variables: tuple[Variable, ...]) -> dict[str, str]:
         pytest.param("''", "", id="empty"),
         pytest.param("20", "20", id="integer"),
         pytest.param("1.10", "1.1", id="float"),
-        pytest.param("true", "true", id="boolean"),
         pytest.param("", "", id="null"),
         pytest.param("{value: 5}", "5", id="mapping"),
         pytest.param("{}", "", id="empty mapping"),
@@ -63,6 +62,14 @@ def test_root_variables_have_more_keys() -> None:
         (
             "{A: [b]}",
             "variables:A variable definition must be either a string or a hash",
+        ),
+        (
+            "{A: true}",
+            "variables:A variable definition must be either a string or a hash",
+        ),
+        (
+            "{A: {value: no}}",
+            "variables:A config value must be an alphanumeric string",
         ),
         ("{true: b}", "variables:true key must be an alphanumeric string"),
         ("{A: {value: [b]}}", "variables:A config value must be a scalar"),
