@@ -79,6 +79,10 @@ coverage: images ## measure the branches that all tests reach
 bench: images ## measure every budget beside gitlab-ci-local and bare containers
 	@$(BIN)/python -m bench.run
 
+docs: $(STAMP) ## write the pages of docs/ that are made from the code
+	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/compatibility.py
+
 # --- our own pipeline ---------------------------------------------------------
 
 ci\:local: images ## run spotci's own pipeline with spotci; JOB=NAME runs one job
