@@ -14,6 +14,7 @@ from spotci.variables import effective
 if TYPE_CHECKING:
     from spotci.cli.loading import Loaded
     from spotci.cli.options import Chosen
+    from spotci.variables import Variable
 
 __all__ = ["command"]
 
@@ -25,7 +26,7 @@ __all__ = ["command"]
 def command(chosen: Chosen, *, expression: str, name: str | None) -> int:
     """Evaluate a rules:if expression in this context: true or false, and why.
 
-    The values of its variables are shown as they are, those of secrets, too.
+    The values of its variables are shown, but not those of secrets.
 
     \b
     spotci eval '$CI_COMMIT_BRANCH =~ /^release/'
@@ -38,13 +39,15 @@ def command(chosen: Chosen, *, expression: str, name: str | None) -> int:
     except language.ExpressionSyntaxError as error:
         marker = " " * error.start + "^" * max(1, error.end - error.start)
         raise UsageError(f"{error}\n  {expression}\n  {marker}") from None
-    values = _variables(load(chosen), name)
+    known = _variables(load(chosen), name)
+    values = {variable.name: variable.value for variable in known}
+    hidden = {variable.name for variable in known if variable.masked}
     value = language.evaluate(tree, values)
     print("true" if language.truthy(value) else "false")
-    print(language.explain(tree, values))
+    print(language.explain(tree, values, hidden=hidden))
     return 0
 
 
-def _variables(loaded: Loaded, name: str | None) -> dict[str, str]:
+def _variables(loaded: Loaded, name: str | None) -> list[Variable]:
     given = loaded.variables if name is None else loaded.job(name).variables
-    return {variable.name: variable.value for variable in effective(given).values()}
+    return list(effective(given).values())

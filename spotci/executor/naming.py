@@ -39,12 +39,13 @@ def below(bridge: JobName, job: JobName) -> JobName:
 
 def planned_jobs(pipeline: Pipeline) -> tuple[PlannedJob, ...]:
     """Return what reports need to know of the jobs of a pipeline."""
+    before = pipeline.predecessors()
     return tuple(
         PlannedJob(
             name=job.name,
             stage=job.stage,
             when=job.when,
-            needs=pipeline.waits_for(job),
+            needs=before[job.name],
             allow_failure=job.allow_failure.allowed,
         )
         for job in pipeline.jobs.values()

@@ -189,6 +189,8 @@ class _Scheduler:
     ) -> None:
         """Tell what changed, play what is to be played, start what can be started."""
         await self._notice_changes(tasks, send)
+        if not self.slots.free and not any(job.is_bridge for job, _ in self.queue):
+            return
         waiting: deque[tuple[Job, int]] = deque()
         while self.queue:
             job, attempt = self.queue.popleft()
@@ -207,12 +209,10 @@ class _Scheduler:
     async def _notice_changes(
         self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
     ) -> None:
-        while changed := [
-            (job, status)
-            for job, status in self.state.statuses().items()
-            if self.known.get(job, JobStatus.CREATED) is not status
-        ]:
+        while changed := self.state.take_changed():
             for name, status in changed:
+                if self.known.get(name, JobStatus.CREATED) is status:
+                    continue
                 self.known[name] = status
                 job = self.plan.pipeline.jobs[name]
                 match status:

@@ -165,6 +165,14 @@ def test_eval_with_the_variables_of_a_job(spotci: CommandLine) -> None:
     assert spotci("eval", "$PY", "--job", "test: [b]").out.startswith("true\n")
 
 
+def test_eval_shows_no_secret(spotci: CommandLine) -> None:
+    secret = "API_TOKEN=canary-canary"
+
+    outcome = spotci("eval", '$API_TOKEN == "x"', "--variable", secret)
+
+    assert outcome.out == 'false\n$API_TOKEN ("[MASKED]") == "x"\n'
+
+
 def test_eval_points_at_what_it_cannot_read(spotci: CommandLine) -> None:
     outcome = spotci("eval", "$A == == $B")
 
