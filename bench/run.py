@@ -98,6 +98,11 @@ class Bench:
             ),
         )
 
+    def their_run(self, folder: Path) -> Command:
+        """Return a run of the peer; its helper image cannot be had everywhere."""
+        options = ("--helper-image", IMAGE, "--pull-policy", "if-not-present")
+        return self.theirs("gitlab-ci-local", folder, *options)
+
     def bare(self, name: str, count: int) -> Command:
         """Return so many containers, four at once, with the docker command."""
         script = f"seq {count} | xargs -P 4 -I N docker run --rm {IMAGE} true"
@@ -178,7 +183,7 @@ class Bench:
         samples = alternate(
             [
                 self.ours("spotci", folder, "run", "--output", "plain"),
-                self.theirs("gitlab-ci-local", folder),
+                self.their_run(folder),
                 self.bare("docker run", 1),
             ],
             self.runs,
@@ -192,7 +197,7 @@ class Bench:
             [
                 self.ours("spotci", folder, "run", "--output", "plain"),
                 self.bare("docker run", 20),
-                self.theirs("gitlab-ci-local", folder),
+                self.their_run(folder),
             ],
             self.runs,
         )
@@ -206,7 +211,7 @@ class Bench:
         empty = many_files(self.folder / "files-0" / "project", 1, 5)
         ours, theirs = (
             self.ours("spotci", one, "run", "--output", "plain"),
-            self.theirs("gitlab-ci-local", one),
+            self.their_run(one),
         )
         self.forget_sources()
         first = ours.run().seconds
