@@ -14,6 +14,7 @@ import ast
 import dataclasses
 import re
 from datetime import timedelta
+from inspect import cleandoc
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -134,7 +135,7 @@ def _command(
 ) -> Iterator[str]:
     usage = " ".join((context.command_path, *command.collect_usage_pieces(context)))
     yield from ("", f"{'#' * level} {context.command_path}", "", f"`{usage}`")
-    for paragraph in (command.help or "").split("\n\n"):
+    for paragraph in cleandoc(command.help or "").split("\n\n"):
         yield ""
         _, mark, examples = paragraph.partition("\b\n")
         if mark:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["catalogue", "command"]
 
+#: Times that a registry is asked, and seconds in between.
+_ATTEMPTS, _PAUSE = 3, 0.3
 #: Names in one answer of the registry; it tells where the next ones are.
 _PAGE = 500
 
@@ -109,13 +112,19 @@ def catalogue(url: str) -> dict[str, tuple[str, ...]]:
     """Return the images of a registry with their tags; raises EngineError."""
     import httpx  # noqa: PLC0415 - start-up time
 
-    try:
-        with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-            return {name: _tags(client, name) for name in _names(client)}
-    except httpx.HTTPError as error:
-        raise EngineError(
-            str(error), operation="ask", subject=url, hint="spotci registry start"
-        ) from error
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+                return {name: _tags(client, name) for name in _names(client)}
+        except httpx.HTTPError as error:
+            # A published port resets connections for a moment after a start.
+            if left and isinstance(error, httpx.NetworkError):
+                time.sleep(_PAUSE)
+                continue
+            raise EngineError(
+                str(error), operation="ask", subject=url, hint="spotci registry start"
+            ) from error
+    raise AssertionError  # the last attempt returns or raises
 
 
 def _names(client: httpx.Client) -> list[str]:
