@@ -122,16 +122,8 @@ class Bench:
         bound: float,
     ) -> None:
         """Add a row with the ratio of two medians."""
-        a, b = median(samples[ours]), median(samples[other])
-        self.rows.append(
-            Row(
-                what=what,
-                ours=f"{a:.2f} s",
-                other=f"{other} {b:.2f} s",
-                value=a / b,
-                bound=bound,
-            )
-        )
+        pair = median(samples[ours]), median(samples[other])
+        self.rows.append(_ratio(what, pair, other, bound))
 
     def version(self) -> None:
         """Time of ``--version``."""
@@ -214,9 +206,9 @@ class Bench:
             self.their_run(one),
         )
         self.forget_sources()
-        first = ours.run().seconds
-        peer_first = theirs.run().seconds
-        self.rows.append(_ratio(f"{FILES:,} files, first run", first, peer_first, 0.3))
+        first = ours.run().seconds, theirs.run().seconds
+        what = f"{FILES:,} files, first run"
+        self.rows.append(_ratio(what, first, "gitlab-ci-local", 0.3))
         samples = alternate([ours, theirs], max(2, self.runs // 2))
         self.add(
             f"{FILES:,} files, second run", samples, "spotci", "gitlab-ci-local", 0.1
@@ -306,11 +298,12 @@ class Bench:
         self.ours("clean", self.folder, "clean", "--cache").run()
 
 
-def _ratio(what: str, ours: float, theirs: float, bound: float) -> Row:
+def _ratio(what: str, pair: tuple[float, float], other: str, bound: float) -> Row:
+    ours, theirs = pair
     return Row(
         what=what,
         ours=f"{ours:.2f} s",
-        other=f"gitlab-ci-local {theirs:.2f} s",
+        other=f"{other} {theirs:.2f} s",
         value=ours / theirs,
         bound=bound,
     )

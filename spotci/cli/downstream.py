@@ -184,7 +184,7 @@ class ProjectDownstream:
     ) -> DownstreamPipeline:
         from spotci.parser.compile import compile_pipeline  # noqa: PLC0415 - as above
         from spotci.project import runner_variables  # noqa: PLC0415 - as above
-        from spotci.project.dockerfiles import base_images  # noqa: PLC0415 - as above
+        from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as above
 
         context = downstream.context
         try:
@@ -209,7 +209,7 @@ class ProjectDownstream:
                 downstream.project, context, run_id=downstream.run
             ),
             tree=tree,
-            base_images=() if tree is None else base_images(tree),
+            base_images=None if tree is None else base_images_later(tree),
             slugs=job_slugs(compilation.pipeline.jobs),
             warnings=tuple(w.message for w in compilation.warnings),
         )

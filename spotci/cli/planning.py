@@ -65,7 +65,7 @@ def read_source(task: Task, scratch: Path) -> SourceTree:
 def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
     """Return the plan of a run."""
     from spotci.project import runner_variables  # noqa: PLC0415 - start-up time
-    from spotci.project.dockerfiles import base_images  # noqa: PLC0415 - as above
+    from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as above
 
     project, context = task.loaded.project, task.loaded.context
     pipeline = task.selection.pipeline
@@ -80,7 +80,7 @@ def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
         protected=context.protected,
         options=_options(task),
         earlier=task.earlier,
-        base_images=base_images(tree),
+        base_images=base_images_later(tree),
         slugs=job_slugs(pipeline.jobs),
     )
 

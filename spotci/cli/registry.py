@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -112,19 +113,21 @@ def catalogue(url: str) -> dict[str, tuple[str, ...]]:
     """Return the images of a registry with their tags; raises EngineError."""
     import httpx  # noqa: PLC0415 - start-up time
 
-    for left in reversed(range(_ATTEMPTS)):
-        try:
-            with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-                return {name: _tags(client, name) for name in _names(client)}
-        except httpx.HTTPError as error:
-            # A published port resets connections for a moment after a start.
-            if left and isinstance(error, httpx.NetworkError):
-                time.sleep(_PAUSE)
-                continue
-            raise EngineError(
-                str(error), operation="ask", subject=url, hint="spotci registry start"
-            ) from error
-    raise AssertionError  # the last attempt returns or raises
+    def ask() -> dict[str, tuple[str, ...]]:
+        with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+            return {name: _tags(client, name) for name in _names(client)}
+
+    try:
+        for _ in range(_ATTEMPTS - 1):
+            # A published port was seen to reset a connection soon after a start.
+            with suppress(httpx.NetworkError):
+                return ask()
+            time.sleep(_PAUSE)
+        return ask()
+    except httpx.HTTPError as error:
+        raise EngineError(
+            str(error), operation="ask", subject=url, hint="spotci registry start"
+        ) from error
 
 
 def _names(client: httpx.Client) -> list[str]:

@@ -293,11 +293,6 @@ class Store:
         )
         return name.decode().strip()
 
-    async def runs(self) -> frozenset[str]:
-        """Return the ids of all runs that have something on the volume."""
-        names = await self.agent.run("cd /spotci/r 2>/dev/null && ls || :")
-        return frozenset(names.decode().split())
-
     async def remove_runs(self, runs: Iterable[str]) -> None:
         """Remove all that these runs have."""
         await self.agent.run(REMOVE_RUN, *runs, operation="clean the work volume")

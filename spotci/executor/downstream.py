@@ -64,7 +64,7 @@ class DownstreamPipeline:
     protected: bool = True
     variables: tuple[Variable, ...] = ()
     tree: SourceTree | None = None
-    base_images: tuple[str, ...] = ()
+    base_images: Callable[[], tuple[str, ...]] | None = None
     slugs: Mapping[JobName, str] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
 

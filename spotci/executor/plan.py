@@ -11,7 +11,7 @@ from spotci.executor.backend import Limits
 from spotci.slugs import slugify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from spotci.pipeline import JobName, Pipeline
@@ -95,9 +95,10 @@ class RunPlan:
     earlier: Mapping[JobName, EarlierJob] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    #: Tells what the Dockerfiles of the tree are built from, for jobs that build
+    #: images; it may read files, and is asked by these jobs alone.
+    base_images: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False)
     #: The name of each job in the record's folders.
-    #: What the Dockerfiles of the tree are built from, for jobs that build images.
-    base_images: tuple[str, ...] = ()
     slugs: Mapping[JobName, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def slug(self, job: JobName) -> str:

@@ -140,8 +140,9 @@ class JobResources:
         )
 
     async def _offer_base_images(self) -> None:
-        if self.shares_path and self.plan.base_images:
-            await self.backend.images.offer(self.plan.base_images)
+        if self.shares_path:
+            names = await anyio.to_thread.run_sync(self.plan.base_images)
+            await self.backend.images.offer(names)
 
     async def open_workspace(
         self, request: WorkspaceRequest, *, project_dir: str

@@ -7,12 +7,15 @@ build works without a network as it does on the developer's own daemon.
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spotci.tree import SourceTree
 
-__all__ = ["base_images"]
+__all__ = ["base_images", "base_images_later"]
 
 _NAME = re.compile(r"(?:.*\.)?(?:Dockerfile|Containerfile)(?:\..*)?", re.IGNORECASE)
 _ARG = re.compile(r"\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE)
@@ -23,6 +26,11 @@ _COPY = re.compile(r"\s*(?:COPY|ADD)\s+.*--from=(?P<image>\S+)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 #: Bytes of a Dockerfile that are read.
 _LARGEST = 65536
+
+
+def base_images_later(tree: SourceTree) -> Callable[[], tuple[str, ...]]:
+    """Return what finds the images when it is first called: few jobs build any."""
+    return cache(partial(base_images, tree))
 
 
 def base_images(tree: SourceTree) -> tuple[str, ...]:
