@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from spotci.cli.selection import find_jobs, unknown
-from spotci.errors import UsageError
 from spotci.pipeline import Pipeline
 from spotci.run_number import next_number
-from spotci.source import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from spotci.parser.model import Compilation
     from spotci.pipeline import Job, JobName
     from spotci.project import Project, SourceKind
+    from spotci.source import SourceFile
     from spotci.variables import Variable
 
 __all__ = [
@@ -143,17 +142,9 @@ def context_of(project: Project, chosen: Chosen) -> Context:
 
 def config_file(project: Project) -> SourceFile:
     """Read the root file of the configuration; raises UsageError without one."""
-    name = project.settings.project.config
-    path = project.root / name
-    try:
-        return SourceFile(name=name, text=path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"there is no {name} in {project.root}",
-            hint="run spotci in a folder of a project with a pipeline",
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    from spotci.project import read_config_file  # noqa: PLC0415 - start-up time
+
+    return read_config_file(project, source_kind(project.settings.run.source))
 
 
 def source_kind(setting: str) -> SourceKind:

@@ -35,7 +35,6 @@ _COMPONENT_KEYS = ("name", "sha", "version", "reference")
 _NO_HEADER = (
     "Given inputs not defined in the `spec` section of the included configuration file"
 )
-_SHOWN = 3
 #: Characters that the blocks of one file may become.
 MAX_CHARACTERS = 16 * 1024 * 1024
 
@@ -70,7 +69,7 @@ def content_of(
     try:
         resolved = resolve_inputs(_plain_or_none(definitions), inputs)
     except InputsError as error:
-        for each in error.errors[:_SHOWN]:
+        for each in error.errors:
             _report_input(each, file, definitions, given_at, problems)
         return None
     if content is None or PREFIX not in file.text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spotci.project.config_file import read_config_file
 from spotci.project.context import ContextOptions, make_context
 from spotci.project.load_settings import load_settings
 from spotci.project.project import Project, open_project
@@ -17,6 +18,7 @@ __all__ = [
     "load_settings",
     "make_context",
     "open_project",
+    "read_config_file",
     "runner_variables",
     "source_tree",
 ]

@@ -86,10 +86,13 @@ class Checkout:
         return ref is None or repository is None or ref in {repository.branch, "HEAD"}
 
     def files(self, commit: str | None = None) -> Sequence[str]:
-        """Return the paths of the working tree, or of a commit."""
+        """Return the paths of the working tree, or of a commit (``""``, the index)."""
         if commit is None:
             return list_checkout(self.root, self.environ, self._state.repository)
-        output = self._git("ls-tree", "-r", "-z", "--name-only", commit)
+        if commit:
+            output = self._git("ls-tree", "-r", "-z", "--name-only", commit)
+        else:
+            output = self._git("ls-files", "-z")
         return [path for path in os.fsdecode(output).split("\0") if path]
 
     def tags(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from spotci.errors import ReadError
 from spotci.project.checkouts import Checkout, source_file, wildcard
+from spotci.project.config_file import COMMITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +31,7 @@ class ProjectIncludeReader:
 
     def __init__(self, project: Project, *, source: SourceKind = "worktree") -> None:
         self._project = project
-        self._commit = {"worktree": None, "index": "", "head": "HEAD"}[source]
+        self._commit = COMMITS[source]
         self._own = Checkout(root=project.root, environ=project.environ)
 
     def local(self, path: str, origin: Origin) -> SourceFile:
@@ -52,10 +53,8 @@ class ProjectIncludeReader:
         """Return the YAML files that a pattern with ``*`` finds, sorted."""
         if origin.project is not None:
             paths = self._outside.files(origin)
-        elif self._commit is None:
-            paths = self._own.files()
         else:
-            paths = self._own.files(self._commit or None)
+            paths = self._own.files(self._commit)
         expression = wildcard(pattern)
         found = (path for path in paths if path.endswith(_YAML))
         return sorted(path for path in found if expression.fullmatch(path))

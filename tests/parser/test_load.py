@@ -515,6 +515,20 @@ def test_a_wrong_block_is_marked() -> None:
     ]
 
 
+def test_all_wrong_inputs_are_told_at_once() -> None:
+    names = "abcde"
+    header = "".join(f"    {name}:\n" for name in names)
+    text = f"spec:\n  inputs:\n{header}---\njob: {{script: x}}\n"
+
+    _, errors = read(text)
+
+    assert [error.splitlines()[0] for error in errors] == [
+        f".gitlab-ci.yml:{line}:5: error: `{name}` input:"
+        " required value has not been provided"
+        for line, name in enumerate(names, 3)
+    ]
+
+
 def test_inputs_without_a_header_are_an_error_where_they_are_given() -> None:
     _, errors = read("include: {local: a.yml, inputs: {x: 1}}\n", {"a.yml": "a: 1\n"})
 

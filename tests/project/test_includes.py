@@ -195,6 +195,24 @@ class TestLocal:
 
         assert reader(repository, source).local_matches(pattern, OWN) == expected
 
+    def test_patterns_find_what_the_source_has(self, repository: GitFolder) -> None:
+        repository.commit({"ci/head.yml": "x"})
+        repository.write({"ci/staged.yml": "x"})
+        repository.git("add", "-A")
+        repository.write({"ci/new.yml": "x"})
+        expected: dict[SourceKind, list[str]] = {
+            "worktree": ["ci/head.yml", "ci/new.yml", "ci/staged.yml"],
+            "index": ["ci/head.yml", "ci/staged.yml"],
+            "head": ["ci/head.yml"],
+        }
+
+        found = {
+            source: reader(repository, source).local_matches("ci/*.yml", OWN)
+            for source in expected
+        }
+
+        assert found == expected
+
 
 class TestProject:
     def test_a_checkout_is_read_from_the_disk(
