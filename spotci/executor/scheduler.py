@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +22,7 @@ from spotci.events import (
     PipelineFinished,
 )
 from spotci.executor.decide import Processing, may_fail, should_retry
+from spotci.executor.pending import PendingJobs
 from spotci.executor.slots import Slots
 from spotci.pipeline import When
 from spotci.variables import effective, expand
@@ -67,7 +67,9 @@ class _Stop:
 
 @dataclass(frozen=True, slots=True)
 class _Freed:
-    """A slot or a resource that another pipeline of the run held may be free."""
+    """A job of the run has ended: its slot is free, and the resource that it held."""
+
+    resource: Resource | None
 
 
 _Message: TypeAlias = "JobResult | _Due | _Stop | _Freed"
@@ -118,8 +120,7 @@ class _Scheduler:
     results: dict[JobName, JobResult] = field(default_factory=dict)
     #: Scopes of the attempts that run now.
     running: dict[JobName, anyio.CancelScope] = field(default_factory=dict)
-    #: Pending jobs in the order in which they became so, with their attempt.
-    queue: deque[tuple[Job, int]] = field(default_factory=deque)
+    queue: PendingJobs = field(init=False)
     known: dict[JobName, JobStatus] = field(default_factory=dict)
     delayed: set[JobName] = field(default_factory=set)
     #: Resource group of each job that has one, expanded.
@@ -138,6 +139,7 @@ class _Scheduler:
             for name, job in self.plan.pipeline.jobs.items()
             if job.resource_group is not None
         }
+        self.queue = PendingJobs(self.slots, self.groups)
 
     async def run(self, stop: anyio.Event | None) -> dict[JobName, JobResult]:
         send, receive = anyio.create_memory_object_stream[_Message](math.inf)
@@ -147,7 +149,7 @@ class _Scheduler:
             if self.plan.options.timeout is not None:
                 limit = self.plan.options.timeout.total_seconds()
                 tasks.start_soon(_expire, limit, send)
-            with self.slots.watched(lambda: send.send_nowait(_Freed())):
+            with self.slots.watched(lambda freed: send.send_nowait(_Freed(freed))):
                 await self._loop(tasks, send, receive)
             tasks.cancel_scope.cancel()
         order = [name for name in self.plan.pipeline.jobs if name in self.results]
@@ -177,8 +179,8 @@ class _Scheduler:
                         self.state.set(job, JobStatus.PENDING)
                 case _Stop(reason):
                     await self._stop(reason)
-                case _Freed():
-                    pass
+                case _Freed(resource):
+                    self.queue.freed(resource)
         for left in self.state.in_status(JobStatus.MANUAL):
             if left.name in self.results:
                 continue  # a bridge whose pipeline waits for a manual job
@@ -189,22 +191,13 @@ class _Scheduler:
     ) -> None:
         """Tell what changed, play what is to be played, start what can be started."""
         await self._notice_changes(tasks, send)
-        if not self.slots.free and not any(job.is_bridge for job, _ in self.queue):
-            return
-        waiting: deque[tuple[Job, int]] = deque()
-        while self.queue:
-            job, attempt = self.queue.popleft()
-            if not job.is_bridge and not self.slots.free:
-                waiting.append((job, attempt))
-            elif self.slots.is_taken(self.groups.get(job.name)):
-                waiting.append((job, attempt))
-                if self.known[job.name] is not JobStatus.WAITING_FOR_RESOURCE:
-                    self.known[job.name] = JobStatus.WAITING_FOR_RESOURCE
-                    self.state.set(job.name, JobStatus.WAITING_FOR_RESOURCE)
-                    await self._tell(job.name, JobStatus.WAITING_FOR_RESOURCE, attempt)
-            else:
-                self._start(job, attempt, tasks, send)
-        self.queue = waiting
+        while (candidate := self.queue.take()) is not None:
+            self._start(*candidate, tasks, send)
+        for job, attempt in self.queue.take_newly_held():
+            if self.known[job.name] is not JobStatus.WAITING_FOR_RESOURCE:
+                self.known[job.name] = JobStatus.WAITING_FOR_RESOURCE
+                self.state.set(job.name, JobStatus.WAITING_FOR_RESOURCE)
+                await self._tell(job.name, JobStatus.WAITING_FOR_RESOURCE, attempt)
 
     async def _notice_changes(
         self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
@@ -217,7 +210,7 @@ class _Scheduler:
                 job = self.plan.pipeline.jobs[name]
                 match status:
                     case JobStatus.PENDING:
-                        self.queue.append((job, 1))
+                        self.queue.add(job, 1)
                         await self._tell(name, status)
                     case JobStatus.MANUAL if self._is_played(job):
                         self.state.apply("play", name)
@@ -279,7 +272,7 @@ class _Scheduler:
             attempt = result.attempt + 1
             self.known[job.name] = JobStatus.PENDING
             self.state.set(job.name, JobStatus.PENDING)
-            self.queue.append((job, attempt))
+            self.queue.add(job, attempt)
             message = f"attempt {result.attempt} of {job.retry.max + 1} failed"
             if result.failure_reason is not None:
                 message += f" ({result.failure_reason})"

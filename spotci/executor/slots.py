@@ -25,7 +25,7 @@ class Slots:
 
     free: int
     _taken: set[Resource] = field(default_factory=set)
-    _watchers: list[Callable[[], None]] = field(default_factory=list)
+    _watchers: list[Callable[[Resource | None], None]] = field(default_factory=list)
 
     def is_taken(self, resource: Resource | None) -> bool:
         """Return whether a job holds this resource; None is held by nobody."""
@@ -43,11 +43,11 @@ class Slots:
         if resource is not None:
             self._taken.discard(resource)
         for wake in self._watchers:
-            wake()
+            wake(resource)
 
     @contextmanager
-    def watched(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call ``wake`` whenever something was given back, while inside."""
+    def watched(self, wake: Callable[[Resource | None], None]) -> Iterator[None]:
+        """Call ``wake`` whenever a job ends, while inside, with what it held."""
         self._watchers.append(wake)
         try:
             yield
