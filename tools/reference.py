@@ -45,8 +45,10 @@ _MEANINGS = {
     "engine.memory": "Limit of the whole engine, such as `8g`.",
     "engine.cpus": "Limit of the whole engine, a number of processors.",
     "engine.transport": "How spotci reaches the engine; `auto` is `socket` on Linux.",
-    "engine.proxy": "Proxy of the engine.",
-    "engine.no_proxy": "Hosts that the engine asks directly.",
+    "engine.proxy": "Proxy of the engine and of the jobs: see "
+    "[behind a proxy](../how-to/behind-a-proxy.md).",
+    "engine.no_proxy": "Hosts that are asked directly, beside this machine and the "
+    "services of a job.",
     "registry.name": "Name of the registry's container.",
     "registry.image": "Image of the registry.",
     "registry.port": "Port of the registry, on the host and in jobs.",
@@ -78,9 +80,6 @@ _MEANINGS = {
 #: What the code does otherwise than the comment says.
 _REMARKS = {
     "engine.kind": "`host` is refused: jobs never run in the developer's own Docker.",
-    "engine.insecure_registries": "It has no effect yet.",
-    "engine.proxy": "Jobs do not get it: see "
-    "[behind a proxy](../how-to/behind-a-proxy.md).",
 }
 
 

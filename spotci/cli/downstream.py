@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from spotci.cli.loading import config_file, record_folder, source_kind
+from spotci.cli.planning import run_variables
 from spotci.context import PipelineSource
 from spotci.errors import ConfigError, ReadError, UsageError
 from spotci.executor.downstream import (
@@ -183,7 +184,6 @@ class ProjectDownstream:
         tree: SourceTree | None = None,
     ) -> DownstreamPipeline:
         from spotci.parser.compile import compile_pipeline  # noqa: PLC0415 - as above
-        from spotci.project import runner_variables  # noqa: PLC0415 - as above
         from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as above
 
         context = downstream.context
@@ -205,9 +205,7 @@ class ProjectDownstream:
             project_path=context.project_path,
             sha=downstream.sha,
             protected=context.protected,
-            variables=runner_variables(
-                downstream.project, context, run_id=downstream.run
-            ),
+            variables=run_variables(downstream.project, context, downstream.run),
             tree=tree,
             base_images=None if tree is None else base_images_later(tree),
             slugs=job_slugs(compilation.pipeline.jobs),

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
+from spotci.cli.proxies import daemon_proxies
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:
-    from spotci.dind.settings import EngineSettings
-    from spotci.project import Project
-    from spotci.project.settings import EngineSection
+    from collections.abc import Iterable
 
-__all__ = ["engine_settings", "parse_size"]
+    from spotci.dind.settings import EngineSettings, ExtraVolume
+    from spotci.project import Project
+
+__all__ = ["engine_settings", "parse_size", "parse_volume", "read_certificates"]
 
 _SIZE = re.compile(
     r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE
+)
+#: Paths in containers are POSIX paths; names of volumes are Docker's.
+_VOLUME = re.compile(
+    r"(?P<source>/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<target>/[^:]+)(?::(?P<mode>r[ow]))?"
+)
+_CERTIFICATE = re.compile(
+    r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
 )
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -45,7 +55,10 @@ def engine_settings(project: Project) -> EngineSettings:
         cpus=engine.cpus,
         transport=transport,
         mirrors=engine.mirrors,
-        proxies=MappingProxyType(_proxies(engine)),
+        insecure_registries=engine.insecure_registries,
+        ca_certificates=read_certificates(engine.ca_certificates),
+        volumes=tuple(map(parse_volume, engine.volumes)),
+        proxies=MappingProxyType(daemon_proxies(project.settings)),
     )
 
 
@@ -57,10 +70,34 @@ def parse_size(text: str) -> int:
     return int(float(match["number"]) * _UNITS[match["unit"].lower()])
 
 
-def _proxies(engine: EngineSection) -> dict[str, str]:
-    proxies = {}
-    if engine.proxy is not None:
-        proxies = {"HTTP_PROXY": engine.proxy, "HTTPS_PROXY": engine.proxy}
-    if engine.no_proxy is not None:
-        proxies["NO_PROXY"] = engine.no_proxy
-    return proxies
+def parse_volume(text: str) -> ExtraVolume:
+    """Return a volume from ``/source:/target[:ro]``; the source may be a volume."""
+    from spotci.dind.settings import ExtraVolume  # noqa: PLC0415 - as above
+
+    match = _VOLUME.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f'engine.volumes must be such as "/source:/target" or "name:/target:ro", '
+            f'not "{text}"'
+        )
+    return ExtraVolume(
+        source=match["source"], target=match["target"], read_only=match["mode"] == "ro"
+    )
+
+
+def read_certificates(files: Iterable[str]) -> tuple[str, ...]:
+    """Return every certificate of these files, each in PEM; raises UsageError."""
+    found: list[str] = []
+    for name in files:
+        path = Path(name).expanduser()
+        try:
+            certificates = _CERTIFICATE.findall(path.read_text("ascii"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"engine.ca_certificates: {path}: {error}") from error
+        if not certificates:
+            raise UsageError(
+                f"engine.ca_certificates: {path} has no certificate in PEM",
+                hint="openssl x509 -inform der -in FILE -out FILE.pem turns DER to PEM",
+            )
+        found += [f"{text}\n" for text in certificates]
+    return tuple(found)

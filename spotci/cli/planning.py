@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spotci.cli.concurrency import default_concurrency
 from spotci.cli.engine_settings import parse_size
 from spotci.cli.loading import source_kind
+from spotci.cli.proxies import job_proxies
 from spotci.executor.plan import RunOptions, RunPlan
 from spotci.runs import job_slugs
 
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 
     from spotci.cli.loading import Loaded
     from spotci.cli.selection import Selection
+    from spotci.context import Context
     from spotci.executor.plan import EarlierJob
     from spotci.pipeline import JobName
+    from spotci.project import Project
     from spotci.runs import Run
     from spotci.tree import SourceTree
+    from spotci.variables import Variable
 
-__all__ = ["Task", "make_plan", "read_source"]
+__all__ = ["Task", "make_plan", "read_source", "run_variables"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,7 @@ def read_source(task: Task, scratch: Path) -> SourceTree:
 
 def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
     """Return the plan of a run."""
-    from spotci.project import runner_variables  # noqa: PLC0415 - start-up time
-    from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as above
+    from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as used
 
     project, context = task.loaded.project, task.loaded.context
     pipeline = task.selection.pipeline
@@ -76,13 +79,24 @@ def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
         record=run.folder,
         sha=tree.sha,
         project_path=context.project_path,
-        variables=runner_variables(project, context, run_id=run.id),
+        variables=run_variables(project, context, run.id),
         protected=context.protected,
         options=_options(task),
         earlier=task.earlier,
         base_images=base_images_later(tree),
         slugs=job_slugs(pipeline.jobs),
     )
+
+
+def run_variables(project: Project, context: Context, run: str) -> tuple[Variable, ...]:
+    """Return the variables that a run gives to its jobs, beside those of the context.
+
+    Its secrets are new with every call.
+    """
+    from spotci.project import runner_variables  # noqa: PLC0415 - start-up time
+
+    variables = runner_variables(project, context, run_id=run)
+    return (*variables, *job_proxies(project.settings))
 
 
 def _options(task: Task) -> RunOptions:
@@ -100,6 +114,7 @@ def _options(task: Task) -> RunOptions:
         default_image=run.default_image,
         nested_dind=engine.dind_service == "nested",
         docker=engine.docker,
+        proxied=engine.proxy is not None,
         artifacts_to_source=run.artifacts_to_source,
         ignore_caches=task.full,
     )

@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING
 from spotci.dind import labels
 
 if TYPE_CHECKING:
-    from spotci.dind.settings import EngineSettings
+    from spotci.dind.settings import EngineSettings, ExtraVolume
 
 __all__ = [
+    "AUTHORITIES",
     "CERTIFICATES",
     "SOCKET",
     "SOCKET_DIR",
     "TLS_PORT",
     "engine_config",
     "engine_digest",
+    "engine_files",
+    "extra_volume_path",
     "socket_dir",
 ]
 
@@ -36,6 +39,9 @@ SOCKET = f"{SOCKET_DIR}/docker.sock"
 #: Folder with ``client/{ca,cert,key}.pem`` in the engine.
 CERTIFICATES = "/spotci/certs"
 TLS_PORT = 2376
+#: Folder with the authorities of the settings: ``ca.pem`` has all, and each has a file
+#: of its own under the name by which OpenSSL looks for it.
+AUTHORITIES = "/etc/spot-ci/ca"
 
 #: A path of a unix socket has at most 107 bytes on Linux, 103 on macOS.
 _LONGEST_SOCKET = 100
@@ -137,6 +143,19 @@ subjectAltName = $names"
   mv "$certificates.new" "$certificates"
 fi
 
+# Go reads every file of this folder; OpenSSL finds one by the hash of its subject.
+authorities=/etc/spot-ci/ca
+if [ -d "$authorities" ]; then
+  rm -f "$authorities"/*.[0-9]*
+  cat "$authorities"/*.crt >"$authorities/ca.pem"
+  cp "$authorities/ca.pem" /etc/ssl/certs/spot-ci.pem
+  for file in "$authorities"/*.crt; do
+    hash=$(openssl x509 -noout -hash -in "$file") n=0
+    while [ -e "$authorities/$hash.$n" ]; do n=$((n + 1)); done
+    cp "$file" "$authorities/$hash.$n"
+  done
+fi
+
 exec dockerd --log-level=warn --group="$group" --host="unix://$socket" \
   --host=tcp://0.0.0.0:2376 --tlsverify --tlscacert="$certificates/server/ca.pem" \
   --tlscert="$certificates/server/cert.pem" --tlskey="$certificates/server/key.pem" "$@"
@@ -174,8 +193,22 @@ def engine_config(
 
 def engine_digest(settings: EngineSettings) -> str:
     """Return the digest of all that these settings make the container from."""
-    config = json.dumps(_config(settings, settings.registry_port), sort_keys=True)
+    made = [_config(settings, settings.registry_port), *settings.ca_certificates]
+    config = json.dumps(made, sort_keys=True)
     return hashlib.sha256(config.encode()).hexdigest()[:16]
+
+
+def engine_files(settings: EngineSettings) -> dict[str, bytes]:
+    """Return the files that the container gets before it starts, by their paths."""
+    return {
+        f"{AUTHORITIES}/{index}.crt": text.encode()
+        for index, text in enumerate(settings.ca_certificates)
+    }
+
+
+def extra_volume_path(index: int) -> str:
+    """Return where the engine has a volume of ``EngineSettings.volumes``."""
+    return f"/mnt/spot-ci/{index}"
 
 
 def _config(settings: EngineSettings, registry_port: int | None) -> dict[str, object]:
@@ -183,6 +216,7 @@ def _config(settings: EngineSettings, registry_port: int | None) -> dict[str, ob
     mounts = [
         _volume(settings, labels.Role.DATA, "/var/lib/docker"),
         _volume(settings, labels.Role.WORK, "/spotci"),
+        *(_extra(index, volume) for index, volume in enumerate(settings.volumes)),
     ]
     if settings.transport == "socket":
         # A bind that Docker would create itself would belong to root; a mount of
@@ -191,7 +225,10 @@ def _config(settings: EngineSettings, registry_port: int | None) -> dict[str, ob
         mounts.append({"Type": "bind", "Source": source, "Target": SOCKET_DIR})
     else:
         published[f"{TLS_PORT}/tcp"] = _loopback(None)
-    arguments = [f"--registry-mirror={mirror}" for mirror in settings.mirrors]
+    arguments = [
+        *(f"--registry-mirror={mirror}" for mirror in settings.mirrors),
+        *(f"--insecure-registry={name}" for name in settings.insecure_registries),
+    ]
     return {
         "Image": settings.image,
         "Hostname": settings.name[:63],
@@ -233,6 +270,15 @@ def _volume(
         "Source": settings.data_volume if data else settings.work_volume,
         "Target": target,
         "VolumeOptions": {"Labels": labels.host_labels(settings.name, role)},
+    }
+
+
+def _extra(index: int, volume: ExtraVolume) -> dict[str, object]:
+    # Whether a job may write to it is said where the job gets it.
+    return {
+        "Type": "bind" if volume.source.startswith("/") else "volume",
+        "Source": volume.source,
+        "Target": extra_volume_path(index),
     }
 
 

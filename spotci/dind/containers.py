@@ -11,6 +11,7 @@ import anyio
 
 from spotci.dind import services
 from spotci.dind.attach import AttachedProcess
+from spotci.dind.job_defaults import with_defaults
 from spotci.dind.labels import run_labels
 from spotci.dind.transport import hijack
 from spotci.errors import ContainerError
@@ -96,6 +97,7 @@ class DockerEngine:
     async def create(self, spec: ContainerSpec) -> ContainerId:
         """Create a container."""
         client = self._engine.client
+        spec = with_defaults(spec, self._engine.settings)
         config = container_config(spec, self._run)
         create = partial(
             client.create_container_from_config, config, spec.name, spec.platform

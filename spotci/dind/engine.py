@@ -249,6 +249,8 @@ async def _create(
 ) -> None:
     config = boot.engine_config(settings, registry_port=registry_port)
     await outer.create(settings.name, config)
+    if files := boot.engine_files(settings):
+        await outer.write_files(settings.name, files)
 
 
 async def _remove(outer: Outer, settings: EngineSettings) -> None:

@@ -83,6 +83,14 @@ class Outer:
         )
         return str(made["Id"])
 
+    async def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Write files, by absolute paths, into a container that need not run."""
+        await self.calls(
+            "write files",
+            name,
+            partial(self.client.put_archive, name, "/", _archive(files)),
+        )
+
     async def start(self, name: str) -> None:
         """Start a container."""
         await self.calls("start container", name, partial(self.client.start, name))
@@ -224,6 +232,16 @@ def _pull(client: APIClient, name: str, progress: Progress) -> None:
         done = sum(current for current, _ in layers.values())
         total = sum(size for _, size in layers.values())
         progress(f"pulling {name}", done, total or None)
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size, member.mode = len(content), 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def _read_folder(client: APIClient, name: str, path: str) -> dict[str, bytes]:

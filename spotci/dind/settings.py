@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["EngineSettings", "Progress", "default_state_dir", "default_transport"]
+__all__ = [
+    "EngineSettings",
+    "ExtraVolume",
+    "Progress",
+    "default_state_dir",
+    "default_transport",
+]
 
 #: Gets a text, what is done, and what there is in all or None; for something slow.
 #: It may be called in any thread.
@@ -28,6 +34,19 @@ def default_state_dir() -> Path:
 def default_transport() -> Literal["socket", "tls"]:
     """Return ``socket`` on Linux; elsewhere Docker lives in a virtual machine."""
     return "socket" if sys.platform == "linux" else "tls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraVolume:
+    """A folder of the host, or a volume of the host engine, that every job sees.
+
+    ``source`` is an absolute path or the name of a volume, ``target`` the place in the
+    containers.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +72,11 @@ class EngineSettings:
     transport: Literal["socket", "tls"] = field(default_factory=default_transport)
     #: Mirrors of Docker Hub: URLs.
     mirrors: tuple[str, ...] = ()
+    #: Registries that the daemon asks without TLS: ``host:port`` or a network.
+    insecure_registries: tuple[str, ...] = ()
+    #: Authorities that the daemon and the jobs trust, too: a certificate in PEM each.
+    ca_certificates: tuple[str, ...] = ()
+    volumes: tuple[ExtraVolume, ...] = ()
     #: ``HTTP_PROXY`` and its like, for the daemon when it pulls.
     proxies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     state_dir: Path = field(default_factory=default_state_dir)

@@ -74,6 +74,15 @@ class JobVariables:
             },
         )
 
+    def without_proxy(self, hosts: Sequence[str]) -> JobVariables:
+        """Return the variables with these hosts among those asked without a proxy."""
+        added = {
+            name: ",".join(dict.fromkeys([*self.values[name].split(","), *hosts]))
+            for name in ("NO_PROXY", "no_proxy")
+            if name in self.values
+        }
+        return self.overridden(added)
+
     def flag(self, name: str, *, default: bool) -> bool:
         """Return a switch, in the words that the runner accepts."""
         text = self.values.get(name, "").strip().lower()

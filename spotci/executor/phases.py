@@ -268,6 +268,10 @@ class JobPhases:
         if self.services.backend.containers:
             await self._trace.line(f"Using Docker executor with image {image.name} ...")
             services, warnings = resolve_services(self.job.services, variables)
+            if plan.options.proxied:
+                names = [name for service in services for name in service.aliases]
+                variables = self._variables = variables.without_proxy(names)
+                services, warnings = resolve_services(self.job.services, variables)
         else:
             await self._trace.line("Using Shell (sh) executor...")
             services, warnings = (), _no_services(self.job)

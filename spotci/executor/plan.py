@@ -46,6 +46,8 @@ class RunOptions:
     #: Which jobs may command the engine: ``auto`` those that ask for Docker by an
     #: image or service, ``always`` all, ``never`` none.
     docker: str = "auto"
+    #: Whether ``NO_PROXY`` is set and has to name the services of each job.
+    proxied: bool = False
     #: Copy artifacts of passed jobs into the source tree, too.
     artifacts_to_source: bool = False
     #: Caches start empty and nothing is reused.

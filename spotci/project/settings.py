@@ -76,6 +76,13 @@ class EngineSection:
     insecure_registries: tuple[str, ...] = field(
         default=(), metadata=_read(texts, trusted=True)
     )
+    #: Files with certificates, in PEM, that the engine and the jobs trust, too.
+    ca_certificates: tuple[str, ...] = field(
+        default=(), metadata=_read(texts, trusted=True)
+    )
+    #: Folders of this machine, or volumes of its Docker, that every job sees:
+    #: ``/source:/target``, with ``:ro`` for reading alone.
+    volumes: tuple[str, ...] = field(default=(), metadata=_read(texts, trusted=True))
     #: Proxy of the engine and of the jobs, and the hosts that are asked directly.
     proxy: str | None = field(default=None, metadata=_read(text, trusted=True))
     no_proxy: str | None = field(default=None, metadata=_read(text, trusted=True))

@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spotci.cli.concurrency import default_concurrency
-from spotci.cli.engine_settings import engine_settings, parse_size
+from spotci.cli.engine_settings import (
+    engine_settings,
+    parse_size,
+    parse_volume,
+    read_certificates,
+)
 from spotci.cli.loading import open_here
+from spotci.dind.settings import ExtraVolume
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.command_line import CommandLine
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
 @pytest.mark.parametrize(
@@ -53,9 +62,57 @@ def test_the_settings_of_a_project_make_the_engine(
     assert settings.proxies == {
         "HTTP_PROXY": "http://proxy:3128",
         "HTTPS_PROXY": "http://proxy:3128",
-        "NO_PROXY": "localhost",
+        "NO_PROXY": "localhost,127.0.0.1,::1",
     }
     assert replace(settings, memory=None).memory is None
+
+
+def test_what_reaches_the_daemon_and_the_jobs(
+    project: Callable[..., CommandLine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project({"ca.pem": f"# Ours\n{CERTIFICATE}{CERTIFICATE}"})
+    monkeypatch.setenv("SPOTCI_ENGINE_CA_CERTIFICATES", "ca.pem")
+    monkeypatch.setenv("SPOTCI_ENGINE_INSECURE_REGISTRIES", "a:5000, 10.0.0.0/8")
+    monkeypatch.setenv("SPOTCI_ENGINE_MIRRORS", "https://mirror.example")
+    monkeypatch.setenv("SPOTCI_ENGINE_VOLUMES", "/srv/data:/data:ro,models:/models")
+
+    settings = engine_settings(open_here())
+
+    assert settings.ca_certificates == (CERTIFICATE, CERTIFICATE)
+    assert settings.insecure_registries == ("a:5000", "10.0.0.0/8")
+    assert settings.mirrors == ("https://mirror.example",)
+    assert settings.volumes == (
+        ExtraVolume(source="/srv/data", target="/data", read_only=True),
+        ExtraVolume(source="models", target="/models"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["/data", "data:models", "/a:/b:rx", ":/b", "/a:/b:ro:ro", "../a:/b"]
+)
+def test_what_is_no_volume(text: str) -> None:
+    with pytest.raises(UsageError, match=r"engine.volumes must be such as"):
+        parse_volume(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file or directory"),
+        (b"\x30\x82\xff", "can't decode byte"),
+        (b"-----BEGIN PRIVATE KEY-----\n", "has no certificate in PEM"),
+    ],
+    ids=["no file", "DER", "a key"],
+)
+def test_what_is_no_certificate(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(UsageError, match=message):
+        read_certificates([str(path)])
 
 
 @pytest.mark.parametrize(

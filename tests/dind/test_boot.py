@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from spotci.dind.boot import engine_config, engine_digest, socket_dir
-from spotci.dind.settings import EngineSettings
+from spotci.dind.boot import engine_config, engine_digest, engine_files, socket_dir
+from spotci.dind.settings import EngineSettings, ExtraVolume
 
 SETTINGS = EngineSettings(state_dir=Path("/state"), transport="socket")
 
@@ -108,6 +108,36 @@ def test_limits_mirrors_and_proxies_reach_the_daemon() -> None:
     assert "HTTPS_PROXY=http://proxy.example:3128" in made["Env"]
 
 
+def test_insecure_registries_reach_the_daemon() -> None:
+    made = config(replace(SETTINGS, insecure_registries=("registry.example:5000",)))
+
+    assert made["Cmd"][3:] == ["--insecure-registry=registry.example:5000"]
+
+
+def test_extra_volumes_are_mounted_for_the_jobs() -> None:
+    volumes = (
+        ExtraVolume(source="/srv/data", target="/data"),
+        ExtraVolume(source="models", target="/models"),
+    )
+
+    mounts = config(replace(SETTINGS, volumes=volumes))["HostConfig"]["Mounts"]
+
+    assert mounts[2:4] == [
+        {"Type": "bind", "Source": "/srv/data", "Target": "/mnt/spot-ci/0"},
+        {"Type": "volume", "Source": "models", "Target": "/mnt/spot-ci/1"},
+    ]
+
+
+def test_authorities_are_files_of_the_container() -> None:
+    settings = replace(SETTINGS, ca_certificates=("one", "two"))
+
+    assert engine_files(settings) == {
+        "/etc/spot-ci/ca/0.crt": b"one",
+        "/etc/spot-ci/ca/1.crt": b"two",
+    }
+    assert engine_files(SETTINGS) == {}
+
+
 def test_tls_publishes_a_port_and_shares_no_folder() -> None:
     made = config(replace(SETTINGS, transport="tls"))
 
@@ -128,6 +158,9 @@ def test_tls_publishes_a_port_and_shares_no_folder() -> None:
         {"state_dir": Path("/elsewhere")},
         {"registry_port": 5001},
         {"proxies": {"NO_PROXY": "*"}},
+        {"insecure_registries": ("registry.example",)},
+        {"ca_certificates": ("a certificate",)},
+        {"volumes": (ExtraVolume(source="/srv", target="/data"),)},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -9,6 +9,7 @@ from spotci.executor.images import host_names, is_docker, is_docker_service
 from spotci.executor.job_variables import JobVariables
 from spotci.executor.services import resolve_services
 from spotci.pipeline import Image, Service
+from spotci.variables import Level
 from tests.builders import job, variable
 from tests.executor_world import World
 
@@ -108,6 +109,22 @@ async def test_a_service_is_reached_in_a_network_of_the_job(tmp_path: Path) -> N
     assert specs["spot-ci-test-a-0-db"].aliases == ("db", "postgres")
     assert {spec.network for spec in specs.values()} == {"spot-ci-test-a"}
     assert "start_detached" in world.backend.engine.calls
+
+
+async def test_services_are_reached_past_the_proxy(tmp_path: Path) -> None:
+    services = (Service(name=POSTGRES, aliases=("db",)),)
+    world = World(
+        tmp_path,
+        job("a", services=services),
+        variables=(variable("NO_PROXY", "localhost,db", level=Level.PREDEFINED),),
+        proxied=True,
+    )
+
+    await world.run()
+
+    direct = {c.spec.environment["NO_PROXY"] for c in world.backend.engine.created}
+    assert direct == {"localhost,db,postgres"}
+    assert "export NO_PROXY='localhost,db,postgres'\n" in world.script()
 
 
 async def test_a_service_that_refuses_is_waited_for_and_warned_about(
