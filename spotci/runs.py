@@ -10,13 +10,17 @@
         events.jsonl        every event but the logs, one a line
         logs/<slug>.log     what each job printed
         artifacts/<slug>/   what each job handed on
+        scratch/            files that the run needs for itself, until its end
+        reserve             room on the disk for the end of the record, until then
 
 ``run.json`` is written twice, each time atomically: at the start and at the end. A run
 without an end whose process is gone has crashed; its events still tell how far it came.
+Names with a ``~`` are folders that come into being or go.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -61,7 +65,11 @@ CRASHED = "crashed"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 #: Ids count milliseconds from here; eight digits last until 2059.
 _EPOCH = 1_735_689_600.0
-_RETIRED = "~"
+_RETIRED, _NEW = "~", "~new"
+#: Bytes that are kept free for the end of a record, where the disk gets full.
+_RESERVE = 64 * 1024
+#: Seconds after which a draft is one that its process, killed, did not finish.
+_ABANDONED = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +149,26 @@ class Run:
         """The file of the events."""
         return self.folder / "events.jsonl"
 
+    @property
+    def scratch(self) -> Path:
+        """The folder for files that the run needs for itself."""
+        return self.folder / "scratch"
+
+    def reserve_room(self) -> None:
+        """Take the room on the disk that the end of the record needs."""
+        # What a disk could compress would keep no room.
+        (self.folder / "reserve").write_bytes(os.urandom(_RESERVE))
+
+    def free_room(self) -> None:
+        """Give that room back: the end comes now."""
+        (self.folder / "reserve").unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what is of no use behind the end of the run."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):
+            self.free_room()
+
     def log(self, job: JobName) -> Path:
         """Return the file of a job's log, which exists once the job has printed."""
         return self.folder / "logs" / f"{self.slugs[job]}.log"
@@ -156,32 +184,47 @@ class RunStore:
     def create(self, *, command: Sequence[str] = ()) -> Run:
         """Make the folder of a new run, which no concurrent run can have, too.
 
-        Two runs that start in one moment may share a number, and never an id.
+        Two runs that start in one moment may share a number, and never an id. Raises
+        UsageError where the disk does not take it.
         """
-        self._prepare()
-        number = next_number(self.root)
-        write_atomically(number_file(self.root), str(number + 1).encode())
-        while True:
-            run = new_run_id(self.clock())
-            folder = self._runs / run
-            try:
-                folder.mkdir()
-                break
-            except FileExistsError:
+        try:
+            self._prepare()
+            number = next_number(self.root)
+            write_atomically(number_file(self.root), str(number + 1).encode())
+            while (run := self._new(number, tuple(command))) is None:
                 continue
-        for name in ("logs", "artifacts"):
-            (folder / name).mkdir()
-        record = Run(
-            id=run,
-            folder=folder,
-            status=JobStatus.RUNNING,
-            started_at=self.clock(),
-            number=number,
-            command=tuple(command),
-            process=current_process(),
-        )
-        write_run(record)
-        return record
+        except OSError as fault:
+            raise UsageError(
+                f"no run can be recorded in {self.root}: {fault.strerror}",
+                hint="free some room; records of runs go with: spotci clean --runs",
+            ) from fault
+        return run
+
+    def _new(self, number: int, command: tuple[str, ...]) -> Run | None:
+        """Make the folder of a run whole, and then visible; None: its id is taken."""
+        name = new_run_id(self.clock())
+        draft = self._runs / (name + _NEW)
+        try:
+            draft.mkdir()
+            for folder in ("logs", "artifacts", "scratch"):
+                (draft / folder).mkdir()
+            record = Run(
+                id=name,
+                folder=draft,
+                status=JobStatus.RUNNING,
+                started_at=self.clock(),
+                number=number,
+                command=command,
+                process=current_process(),
+            )
+            record.reserve_room()
+            write_run(record)
+            return replace(record, folder=draft.rename(self._runs / name))
+        except OSError as fault:
+            if fault.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return None
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
 
     def list(self) -> tuple[Run, ...]:
         """Return the runs, the newest first."""
@@ -218,8 +261,10 @@ class RunStore:
     def evict(self, quota: Quota) -> tuple[str, ...]:
         """Remove the oldest ended runs beyond the quota; return their ids.
 
-        The newest run stays whatever its size, and so does one that still runs.
+        The newest run stays whatever its size, and so does one that still runs. What
+        processes that were killed left half done goes, too.
         """
+        self._sweep()
         removed = []
         used = 0
         for index, run in enumerate(self.list()):
@@ -237,6 +282,21 @@ class RunStore:
             run.folder.rename(retired)
         shutil.rmtree(retired, ignore_errors=True)
 
+    def _sweep(self) -> None:
+        for run in self.list():
+            if run.status == CRASHED:
+                run.tidy()
+        oldest = time.time() - _ABANDONED
+        drafts = self.root.glob(".*.*.*")
+        for path in (*drafts, *self._runs.glob(f"*{_RETIRED}*")):
+            with suppress(OSError):
+                if path.lstat().st_mtime > oldest:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
     @property
     def _runs(self) -> Path:
         return self.root / "runs"
@@ -248,7 +308,9 @@ class RunStore:
                     yield item.name
 
     def _prepare(self) -> None:
-        self._runs.mkdir(parents=True, exist_ok=True)
+        # Artifacts may hold what a job keeps from other users.
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._runs.mkdir(exist_ok=True)
         ignore = self.root / ".gitignore"
         if not ignore.exists():
             write_atomically(ignore, b"*\n")

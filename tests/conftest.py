@@ -18,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail, instead of skipping the tests that need one, without an engine",
     )
     parser.addoption(
+        "--kills",
+        type=int,
+        default=6,
+        help="how often tests/faults kill a run; `make faults` has many",
+    )
+    parser.addoption(
         "--corpus",
         type=Path,
         help="run the conformance cases of this folder, instead of our own",

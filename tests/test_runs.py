@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
@@ -27,8 +30,10 @@ from spotci.runs import (
 from tests.report.run_events import BUILD, RESULTS, TEST, failed_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from spotci.events import Event
     from spotci.processes import ProcessStamp
     from spotci.runs import (
         Run,
@@ -238,3 +243,88 @@ def test_run_json_is_for_people_too(store: RunStore) -> None:
         "coverage": 81.5,
         "tests": {"total": 12, "failed": 1, "skipped": 2},
     }
+
+
+def test_what_a_killed_process_left_half_done_goes(store: RunStore) -> None:
+    store.create()
+    runs = store.root / "runs"
+    (runs / "1abc~").mkdir()
+    (runs / "1abd~new" / "logs").mkdir(parents=True)
+    (store.root / ".number.77.abcd").touch()
+    for path in (*runs.glob("*~*"), *store.root.glob(".*.*.*")):
+        os.utime(path, (0, 0))
+    (runs / "1abe~new").mkdir()
+
+    store.evict(Quota())
+
+    assert [path.name for path in runs.glob("*~*")] == ["1abe~new"]
+    assert list(store.root.glob(".*.*.*")) == []
+
+
+def test_a_crashed_run_keeps_its_record_and_no_scratch(
+    store: RunStore,
+) -> None:
+    run = store.create()
+    (run.scratch / "source").mkdir()
+    write_run(replace(run, process=replace(current_process(), pid=1)))
+    living = store.create()
+
+    store.evict(Quota())
+
+    assert not run.scratch.exists()
+    assert not (run.folder / "reserve").exists()
+    assert store.find(run.id).status == CRASHED
+    assert living.scratch.exists()
+
+
+def test_only_the_user_can_look_into_the_records(store: RunStore) -> None:
+    store.create()
+
+    assert store.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_disk_that_takes_no_record_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".spotci").write_text("in the way")
+
+    with pytest.raises(UsageError) as caught:
+        RunStore(tmp_path / ".spotci").create()
+
+    assert str(caught.value) == (
+        f"no run can be recorded in {tmp_path}/.spotci: File exists\n"
+        "free some room; records of runs go with: spotci clean --runs"
+    )
+
+
+@contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """No file can grow beyond a size: the kernel cuts the write that crosses it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_record_that_cannot_grow_stays_whole_and_gets_its_end(
+    store: RunStore,
+) -> None:
+    recorder = Recorder(store.create())
+    *before, end = failed_run()
+
+    def handle_all(events: Iterable[Event]) -> None:
+        for event in events:
+            recorder.handle(event)
+
+    with small_files(5000):
+        with pytest.raises(OSError, match="cannot go on: File too large; to free some"):
+            handle_all(before * 40)
+        with pytest.raises(OSError, match="cannot go on"):
+            recorder.handle(end)
+    recorder.close()
+
+    lines = recorder.run.events_file.read_bytes()
+    assert lines.endswith(b"\n")
+    assert all(json.loads(line) for line in lines.splitlines())
+    assert store.find().status == JobStatus.FAILED
+    assert dict(store.find().results) == {result.job: result for result in RESULTS}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -57,25 +55,25 @@ def perform(task: Task) -> int:
     course = _Course()
     reporters = [recorder, *reporters_of(task)]
     try:
-        with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
-            interrupted = anyio.run(
-                _perform, task, recorder.run, Path(scratch), reporters, course
-            )
+        interrupted = anyio.run(_perform, task, recorder.run, reporters, course)
     finally:
         _complete(recorder, course)
         for reporter in reporters:
             reporter.close()
+        recorder.run.tidy()
         if course.started is None:
             store.remove(recorder.run)
         store.evict(Quota(runs=project.settings.run.keep_runs))
     if interrupted:
         return failure.INTERRUPTED
-    return 0 if course.status in _PASSED else failure.PIPELINE_FAILED
+    passed = course.finished is not None and course.finished.status in _PASSED
+    return 0 if passed else failure.PIPELINE_FAILED
 
 
 def _complete(recorder: Recorder, course: _Course) -> None:
-    """Record an end where none arrived, as when nobody reads our output any more."""
-    if (end := course.end(JobStatus.CANCELED)) is not None:
+    """Record an end where none arrived: nobody reads our output, or a disk is full."""
+    end = course.finished or course.end(JobStatus.CANCELED)
+    if end is not None and recorder.run.finished_at is None:
         with suppress(OSError):
             recorder.handle(end)
 
@@ -85,8 +83,8 @@ class _Course:
 
     def __init__(self) -> None:
         self.started: PipelineStarted | None = None
+        self.finished: PipelineFinished | None = None
         self.results: dict[JobName, JobResult] = {}
-        self.status: JobStatus | None = None
 
     def follow(self, emit: Emit) -> Emit:
         """Return a function that emits events and notes those that arrived."""
@@ -99,7 +97,7 @@ class _Course:
                 case JobFinished(result=result):
                     self.results[result.job] = result
                 case PipelineFinished():
-                    self.status = event.status
+                    self.finished = event
                 case _:
                     pass
 
@@ -107,7 +105,7 @@ class _Course:
 
     def end(self, status: JobStatus) -> PipelineFinished | None:
         """Return the event that is missing at the end of a run, if one is."""
-        if self.started is None or self.status is not None:
+        if self.started is None or self.finished is not None:
             return None
         now = time.time()
         return PipelineFinished(
@@ -121,7 +119,6 @@ class _Course:
 async def _perform(
     task: Task,
     run: Run,
-    scratch: Path,
     reporters: Sequence[Reporter],
     course: _Course,
 ) -> bool:
@@ -132,7 +129,7 @@ async def _perform(
         with anyio.CancelScope() as scope:
             interrupt = Interrupt(scope)
             try:
-                await _supervise(task, run, scratch, emit, interrupt)
+                await _supervise(task, run, emit, interrupt)
             except Exception as error:  # noqa: BLE001 - raised when the end is told
                 fault = error
         status = JobStatus.CANCELED if fault is None else JobStatus.FAILED
@@ -143,9 +140,7 @@ async def _perform(
     return interrupt.happened
 
 
-async def _supervise(
-    task: Task, run: Run, scratch: Path, emit: Emit, interrupt: Interrupt
-) -> None:
+async def _supervise(task: Task, run: Run, emit: Emit, interrupt: Interrupt) -> None:
     from spotci.cli.downstream import ProjectDownstream  # noqa: PLC0415 - start-up time
     from spotci.executor.run import execute  # noqa: PLC0415 - start-up time
 
@@ -156,7 +151,7 @@ async def _supervise(
         for text in task.notes():
             await emit(Notice(at=time.time(), text=text, level="warning"))
         async with open_backend(task.loaded.project, run.id, board) as backend:
-            tree = await to_thread.run_sync(read_source, task, scratch)
+            tree = await to_thread.run_sync(read_source, task, run.scratch)
             plan = make_plan(task, run, tree)
             interrupt.begin()
             downstream = ProjectDownstream(
@@ -164,7 +159,7 @@ async def _supervise(
                 context=task.loaded.context,
                 run=run.id,
                 sha=tree.sha,
-                scratch=scratch,
+                scratch=run.scratch,
             )
             await execute(
                 plan, backend, emit, downstream=downstream, stop=interrupt.stop

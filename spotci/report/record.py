@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from spotci import runs
 from spotci.event_json import encode_event
@@ -18,9 +19,9 @@ from spotci.events import (
 from spotci.report.terminal import printable
 
 if TYPE_CHECKING:
-    from spotci.events import (
-        Event,
-    )
+    from io import RawIOBase
+
+    from spotci.events import Event
     from spotci.pipeline import JobName
 
 __all__ = ["Recorder"]
@@ -35,8 +36,8 @@ class Recorder:
 
     def __init__(self, run: runs.Run) -> None:
         self._run = run
-        self._events: BinaryIO = run.events_file.open("ab")
-        self._logs: dict[JobName, BinaryIO] = {}
+        self._events: RawIOBase = run.events_file.open("ab", buffering=0)
+        self._logs: dict[JobName, RawIOBase] = {}
         self._slugs: dict[JobName, str] = {}
 
     @property
@@ -45,15 +46,21 @@ class Recorder:
         return self._run
 
     def handle(self, event: Event) -> None:
-        """Record an event."""
+        """Record an event; raise OSError where the disk does not take it.
+
+        What is recorded stays whole. The end of the run can be recorded even then: it
+        has room of its own.
+        """
         if isinstance(event, JobLog):
             text = printable(event.text) + "\n"
-            self._log(event.job).write(text.encode("utf-8", "surrogateescape"))
+            _append(self._log(event.job), text.encode("utf-8", "surrogateescape"))
             return
         if isinstance(event, Progress):
             return
-        self._events.write(encode_event(event).encode() + b"\n")
-        self._events.flush()
+        if isinstance(event, PipelineFinished):
+            self._run.free_room()
+            self._save(runs.finished(self._run, event))
+        _append(self._events, encode_event(event).encode() + b"\n")
         match event:
             case PipelineStarted():
                 self._slugs = runs.job_slugs(job.name for job in event.jobs)
@@ -62,8 +69,6 @@ class Recorder:
                 self._slugs |= runs.child_slugs(self._slugs, event)
             case JobFinished():
                 self._close_log(event.result.job)
-            case PipelineFinished():
-                self._save(runs.finished(self._run, event))
             case _:
                 pass
 
@@ -73,7 +78,7 @@ class Recorder:
             self._close_log(job)
         self._events.close()
 
-    def _log(self, job: JobName) -> BinaryIO:
+    def _log(self, job: JobName) -> RawIOBase:
         log = self._logs.get(job)
         if log is None:
             if job not in self._slugs:
@@ -87,5 +92,20 @@ class Recorder:
             self._logs.pop(job).close()
 
     def _save(self, run: runs.Run) -> None:
-        self._run = run
         runs.write_run(run)
+        self._run = run
+
+
+def _append(file: RawIOBase, data: bytes) -> None:
+    """Append all of the data or, where that cannot be, nothing."""
+    start, left = os.fstat(file.fileno()).st_size, memoryview(data)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as fault:
+        with suppress(OSError):
+            file.truncate(start)
+        raise OSError(
+            f"the record of the run cannot go on: {fault.strerror}; to free some room: "
+            "spotci clean --runs"
+        ) from fault
