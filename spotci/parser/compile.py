@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from spotci.errors import ConfigError, GraphError
 from spotci.parser.config import decode
-from spotci.parser.graph import EDGE_STAGES, check_graph, find_cycle
+from spotci.parser.cycles import find_cycle
+from spotci.parser.graph import EDGE_STAGES, check_graph
 from spotci.parser.jobs import decide, needs_in, needs_problems
 from spotci.parser.load import load
 from spotci.parser.model import Compilation, Excluded

@@ -6,10 +6,10 @@
     conjunction = comparison { "&&" comparison }
     comparison  = operand { ( "==" | "!=" | "=~" | "!~" ) operand }
     operand     = VARIABLE | STRING | PATTERN | INPUT
-                | "null" | "true" | "false" | "(" disjunction ")"
+                | "null" | "true" | "false" | "(" disjunction ")" | "!" operand
 
-All operators associate to the left. Precedence and truth are those of GitLab's own
-evaluator (``Gitlab::Ci::Pipeline::Expression``), which runs in Ruby:
+Operators with two operands associate to the left. Precedence and truth are those of
+GitLab's own evaluator (``Gitlab::Ci::Pipeline::Expression``), which runs in Ruby:
 
 * inside an expression only null and false are false: an empty text goes on through
   ``&&`` and stops ``||``;
@@ -38,12 +38,14 @@ __all__ = [
     "Expression",
     "ExpressionSyntaxError",
     "Input",
+    "Not",
     "Or",
     "Pattern",
     "Value",
     "Variable",
     "evaluate",
     "explain",
+    "input_names",
     "parse",
     "truthy",
     "unparse",
@@ -74,6 +76,7 @@ _TOKEN = re.compile(
     |(?P<null>null)
     |(?P<boolean>\b(?:true|false)\b)
     |(?P<comparison>==|=~|!=|!~)
+    |(?P<not>!)
     |(?P<and>&&)
     |(?P<or>\|\|)
     """,
@@ -143,7 +146,16 @@ class Or:
     right: Expression
 
 
-Expression: TypeAlias = Variable | Constant | Pattern | Input | Comparison | And | Or
+@dataclass(frozen=True, slots=True)
+class Not:
+    """``!operand``: whether a value does not satisfy a condition."""
+
+    operand: Expression
+
+
+Expression: TypeAlias = (
+    Variable | Constant | Pattern | Input | Not | Comparison | And | Or
+)
 
 
 @lru_cache(maxsize=4096)
@@ -217,6 +229,23 @@ def variable_names(expression: Expression) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def input_names(expression: Expression) -> tuple[str, ...]:
+    """Return the names of the inputs of an expression, each once."""
+    names: dict[str, None] = {}
+    pending = [expression]
+    while pending:
+        match pending.pop():
+            case Input(name):
+                names[name] = None
+            case Not(operand):
+                pending.append(operand)
+            case Comparison(_, left, right) | And(left, right) | Or(left, right):
+                pending += (right, left)
+            case _:
+                pass
+    return tuple(names)
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -282,6 +311,8 @@ class _Parser:
             if not self._accept("close"):
                 raise self._expected('")"')
             return tree
+        if self._accept("not"):
+            return Not(self._operand())
         token = self._accept(
             "variable", "string", "pattern", "input", "null", "boolean"
         )
@@ -343,6 +374,8 @@ def _value(
             return regex.pattern_of(source)
         case Input(name):
             return inputs.get(name)
+        case Not(operand):
+            return not truthy(_value(operand, variables, inputs))
         case Comparison(operator, left, right):
             return _compare(
                 operator,
@@ -351,16 +384,10 @@ def _value(
             )
         # GitLab evaluates in Ruby, where an empty string is true: inside an
         # expression only null and false decide (gitlab-org/gitlab#321371).
-        case And(left, right):
+        case And(left, right) | Or(left, right):
             first = _value(left, variables, inputs)
-            if first is None or first is False:
-                return first
-            return _value(right, variables, inputs)
-        case Or(left, right):
-            first = _value(left, variables, inputs)
-            if first is None or first is False:
-                return _value(right, variables, inputs)
-            return first
+            decides = (first is None or first is False) is isinstance(tree, And)
+            return first if decides else _value(right, variables, inputs)
         case _:
             assert_never(tree)
 
@@ -412,6 +439,8 @@ def _text(value: object) -> str:
 
 
 _LEVEL = {Or: 0, And: 1, Comparison: 2}
+#: What stands behind a ``!`` is in parentheses unless it is one value.
+_TIGHT = 3
 
 
 def _parts(tree: Expression) -> Iterator[str | Variable]:
@@ -423,6 +452,9 @@ def _parts(tree: Expression) -> Iterator[str | Variable]:
             yield source
         case Input(name):
             yield f"$[[ inputs.{name} ]]"
+        case Not(operand):
+            yield "!"
+            yield from _operand(operand, _TIGHT)
         case Comparison(operator, left, right):
             yield from _binary(tree, left, operator, right)
         case And(left, right):

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spotci.errors import GraphError
+from spotci.parser.cycles import find_cycle
 from spotci.parser.needs import matrix_problems
 from spotci.parser.nodes import Mapping as MappingNode
 from spotci.parser.problems import did_you_mean
 from spotci.pipeline import JobName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from spotci.parser.matrix import Instance
     from spotci.parser.model import Config, JobConfig, NeedConfig
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from spotci.parser.problems import Problems
     from spotci.source import Span
 
-__all__ = ["EDGE_STAGES", "check_graph", "find_cycle"]
+__all__ = ["EDGE_STAGES", "check_graph"]
 
 #: Stages that every pipeline has; alone they make none.
 EDGE_STAGES = (".pre", ".post")
@@ -55,32 +56,6 @@ def check_graph(config: Config, index: JobIndex, problems: Problems) -> None:
             f"several jobs are named {name}: the last one replaces the others",
             index.by_name[name].config.job.span,
         )
-
-
-def find_cycle(
-    edges: Mapping[JobName, Sequence[JobName]],
-) -> tuple[JobName, ...] | None:
-    """Return the jobs of a cycle, each before the one it needs, or None.
-
-    ``edges`` maps a job to those it needs. The pass is linear and without recursion.
-    """
-    done: set[JobName] = set()
-    for root in edges:
-        path: dict[JobName, Iterator[JobName]] = {}
-        if root not in done:
-            path[root] = iter(edges[root])
-        while path:
-            job, waiting = next(reversed(path.items()))
-            needed = next(waiting, None)
-            if needed is None:
-                done.add(job)
-                del path[job]
-            elif needed in path:
-                chain = list(path)
-                return tuple(chain[chain.index(needed) :])
-            elif needed not in done and needed in edges:
-                path[needed] = iter(edges[needed])
-    return None
 
 
 @dataclass(slots=True)

@@ -383,20 +383,41 @@ class Includer:
             except YamlError as error:
                 self.problems.errors.append(self._in_file(error, read))
                 continue
-            shared = documents[0] if documents else None
-            inputs = shared.get("inputs") if isinstance(shared, Mapping) else None
-            if not isinstance(shared, Mapping) or len(shared.entries) != 1:
-                inputs = None
-            if not isinstance(inputs, Mapping):
-                message = f"`{read.name}`: a file of spec:include has only `inputs`"
-                self._error(message, wanted.span)
+            inputs = self._only_inputs(documents[0] if documents else None, wanted)
+            if inputs is None:
                 continue
-            for name, entry in inputs.entries.items():
-                if merged is not None and name in merged.entries:
-                    message = f"`{name}` input: defined in two files of spec:include"
-                    self._error(message, entry.span)
+            if merged is not None:
+                self._refuse_duplicates(merged, inputs)
             merged = inputs if merged is None else deep_merge(merged, inputs)
         return merged
+
+    def _only_inputs(self, shared: Node | None, wanted: _Wanted) -> Mapping | None:
+        """Return the inputs of a file that ``spec:include`` names: all it has."""
+        place = f"Header include file `{wanted.name}`"
+        inputs = shared.get("inputs") if isinstance(shared, Mapping) else None
+        if not isinstance(shared, Mapping) or not isinstance(inputs, Mapping):
+            self._error(
+                f"{place} does not have inputs",
+                wanted.span,
+                hint="a file of spec:include has one key, inputs",
+            )
+            return None
+        unknown = [entry for key, entry in shared.entries.items() if key != "inputs"]
+        if unknown:
+            names = ", ".join(f":{entry.key}" for entry in unknown)
+            self._error(f"{place} contains unknown keys: [{names}]", unknown[0].span)
+            return None
+        return inputs
+
+    def _refuse_duplicates(self, first: Mapping, second: Mapping) -> None:
+        both = [entry for key, entry in second.entries.items() if key in first.entries]
+        if both:
+            names = ", ".join(str(entry.key) for entry in both)
+            self._error(
+                f"Duplicate input keys found: {names}. Input keys must be unique across"
+                " all included files and inline specifications.",
+                both[0].span,
+            )
 
     def _expand(self, text: str, file: SourceFile) -> str:
         """Replace variables; a remote file's own includes know none."""

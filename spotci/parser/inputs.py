@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from spotci.context import InputText
-from spotci.parser.expression import ExpressionSyntaxError, evaluate, parse, truthy
+from spotci.parser.cycles import find_cycle
+from spotci.parser.expression import (
+    ExpressionSyntaxError,
+    evaluate,
+    input_names,
+    parse,
+    truthy,
+)
+from spotci.parser.keywords.decoding import ruby_text
 from spotci.parser.regex import compile_re2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from spotci.parser.expression import Expression
 
 __all__ = ["InputError", "InputsError", "check_definitions", "resolve_inputs"]
 
@@ -30,7 +40,6 @@ _TYPES = {
     "boolean": "a boolean",
     "array": "an array",
 }
-_BOOLEANS = {"true": True, "false": False}
 
 Definition: TypeAlias = "Mapping[str, Any]"
 
@@ -61,14 +70,19 @@ def check_definitions(spec: object) -> None:
     errors: list[InputError] = []
     if spec is not None and not isinstance(spec, Mapping):
         errors.append(InputError("header:spec:inputs config should be a hash"))
-    for name, definition in _definitions(spec):
-        place = f"header:spec:inputs:{name}"
+    definitions = _definitions(spec)
+    for name, definition in definitions:
         errors += [
-            InputError(f"{place}{message}", name)
-            for message in _check_definition(definition)
+            _at_definition(name, message) for message in _check_definition(definition)
         ]
+    if not errors:
+        errors += _check_references(dict(definitions))
     if errors:
         raise InputsError(errors)
+
+
+def _at_definition(name: str, message: str) -> InputError:
+    return InputError(f"header:spec:inputs:{name}{message}", name)
 
 
 def resolve_inputs(spec: object, inputs: object) -> dict[str, Any]:
@@ -109,25 +123,29 @@ def _check_definition(definition: object) -> Iterator[str]:
     if unknown := [str(key) for key in definition if key not in _KEYS]:
         yield f" config contains unknown keys: {', '.join(unknown)}"
     kind = definition.get("type", "string")
-    if kind not in _TYPES:
-        yield f" type unknown value: {kind}"
-    if not isinstance(definition.get("description", ""), str):
-        yield " description should be a string"
+    if not isinstance(kind, str) or kind not in _TYPES:
+        yield f" input type unknown value: {ruby_text(kind)}"
+    description = definition.get("description", "")
+    if isinstance(description, bool) or not isinstance(description, str | int):
+        yield " input description must be an alphanumeric string"
     regex = definition.get("regex")
     if regex is not None and not isinstance(regex, str):
-        yield " regex should be a string"
-    yield from _check_options(definition.get("options"))
+        yield " input regex should be a string"
+    yield from _check_options(definition.get("options"), " input options")
     if "rules" in definition:
         yield from _check_rules(definition)
 
 
-def _check_options(options: object) -> Iterator[str]:
+def _check_options(options: object, subject: str) -> Iterator[str]:
     if options is None:
         return
     if not isinstance(options, list):
-        yield " options should be an array"
-    elif len(options) > MAX_OPTIONS:
+        yield f"{subject} should be an array"
+        return
+    if len(options) > MAX_OPTIONS:
         yield f" config cannot define more than {MAX_OPTIONS} options"
+    if None in options:
+        yield " config options array cannot contain null values"
 
 
 def _check_rules(definition: Definition) -> Iterator[str]:
@@ -141,30 +159,60 @@ def _check_rules(definition: Definition) -> Iterator[str]:
         return
     for rule in rules:
         for message in _check_rule(rule):
-            yield f":rules:rule {message}"
+            yield f":rules:rule{message}"
 
 
 def _check_rule(rule: object) -> Iterator[str]:
     if not isinstance(rule, Mapping):
-        yield "config should be a hash"
+        yield " config should be a hash"
         return
     if not rule:
-        yield "config can't be blank"
+        yield " config can't be blank"
         return
     if unknown := [str(key) for key in rule if key not in _RULE_KEYS]:
-        yield f"config contains unknown keys: {', '.join(unknown)}"
-    for message in _check_options(rule.get("options")):
-        yield message.strip()
-    if "if" not in rule:
-        if "options" not in rule:
-            yield "config must define options: a rule without if is the fallback"
+        yield f" config contains unknown keys: {', '.join(unknown)}"
+    options = rule.get("options")
+    yield from _check_options(options, " options")
+    if rule.get("if") is None:
+        if options is None:
+            yield " config fallback rule must define 'options'"
         return
+    if not isinstance(rule["if"], str) or _condition(rule) is None:
+        yield " if invalid expression syntax"
+    if options is None and "default" not in rule:
+        yield " config rule with 'if' must define 'options' or 'default'"
+
+
+def _condition(rule: Definition) -> Expression | None:
+    """Return the condition of a rule; None where it has none, or a wrong one."""
+    written = rule.get("if")
     try:
-        parse(str(rule["if"]))
+        return None if written is None else parse(str(written))
     except ExpressionSyntaxError:
-        yield "if invalid expression syntax"
-    if "options" not in rule and "default" not in rule:
-        yield "config must define options or default"
+        return None
+
+
+def _check_references(definitions: Mapping[str, Any]) -> Iterator[InputError]:
+    """Yield which rules ask for inputs that are not defined, or in a circle.
+
+    GitLab: ``Header::Inputs::Validator``.
+    """
+    asked: dict[str, list[str]] = {}
+    for name, definition in definitions.items():
+        asked[name] = []
+        for index, rule in enumerate((definition or {}).get("rules") or ()):
+            condition = _condition(rule)
+            names = () if condition is None else input_names(condition)
+            asked[name] += names
+            undefined = [each for each in names if each not in definitions]
+            if undefined:
+                yield _at_definition(
+                    name,
+                    f" config rule[{index}] references undefined inputs:"
+                    f" {', '.join(undefined)}",
+                )
+    if cycle := find_cycle(asked):
+        yield _at_definition(cycle[0], " config circular dependency detected")
 
 
 def _resolve(
@@ -176,65 +224,78 @@ def _resolve(
     kind = definition.get("type", "string")
     settings = definition
     if "rules" in definition:
-        settings = _matching_rule(definition["rules"], earlier, inputs)
-    if name in inputs:
-        value = _typed(inputs[name], kind)
-        _check_value(name, value, kind, definition, settings, which="provided")
-        return value
-    if settings.get("default") is None and not _is_free(definition, settings):
-        raise _error(name, "required value has not been provided")
+        settings = _matching_rule(definition["rules"], {**inputs, **earlier})
+    checked = _Checked(name, kind, settings.get("options"), definition.get("regex"))
     default = settings.get("default")
-    _check_value(name, default, kind, definition, settings, which="default")
-    return default
+    # A null default of the definition itself is one; a rule's asks for a value.
+    has_default = default is not None or ("default" in definition)
+    if has_default:
+        checked.check(default, "default")
+    if inputs.get(name) is not None:
+        value = _typed(inputs[name], kind)
+        checked.check(value, "provided")
+        return value
+    if has_default:
+        return default
+    if not settings and kind == "string" and _may_be_left_out(definition):
+        return ""
+    raise _error(name, "required value has not been provided")
 
 
-def _is_free(definition: Definition, settings: Definition) -> bool:
-    """Return whether null is a default: it was written, and is not one of a rule."""
-    return "default" in settings and "rules" not in definition
-
-
-def _matching_rule(
-    rules: list[Definition], earlier: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> Definition:
-    values = {**inputs, **earlier}
+def _matching_rule(rules: list[Definition], values: Mapping[str, object]) -> Definition:
+    """Return the first rule whose condition holds, or an empty one."""
     for rule in rules:
-        if "if" not in rule:
-            return rule
-        if truthy(evaluate(parse(str(rule["if"])), {}, values)):
+        condition = _condition(rule)
+        if condition is None or truthy(evaluate(condition, {}, values)):
             return rule
     return {}
 
 
-def _check_value(
-    name: str,
-    value: object,
-    kind: str,
-    definition: Definition,
-    settings: Definition,
-    *,
-    which: str,
-) -> None:
-    if not _has_type(value, kind):
-        raise _error(name, f"{which} value is not {_TYPES[kind]}")
-    options = settings.get("options")
-    if options is not None and value not in options:
-        raise _error(
-            name,
-            f"`{_shown(value)}` cannot be used because it is not in the list of"
-            " allowed options",
-        )
-    regex = definition.get("regex")
-    if regex is None:
-        return
-    if kind != "string":
-        raise _error(name, "RegEx validation can only be used with string inputs")
-    try:
-        matches = compile_re2(regex).matches(str(value))
-    except ValueError as error:
-        raise _error(name, "invalid regular expression") from error
-    if not matches:
-        verb = "does not match required RegEx pattern"
-        raise _error(name, f"{which} value {verb}")
+def _may_be_left_out(definition: Definition) -> bool:
+    """Whether an input may lack a value where no rule applies: some rule has one."""
+    return any("default" in rule for rule in definition.get("rules", ()))
+
+
+class _Checked(NamedTuple):
+    """What the value of an input, and its default, must satisfy."""
+
+    name: str
+    kind: str
+    options: list[Any] | None
+    regex: str | None
+
+    def check(self, value: object, which: str) -> None:
+        """Raise InputError for the first thing that is wrong with a value."""
+        if not _has_type(value, self.kind):
+            self._fail(f"{which} value is not {_TYPES[self.kind]}")
+        self._check_options(value)
+        if self.regex is None:
+            return
+        if self.kind != "string":
+            self._fail("RegEx validation can only be used with string inputs")
+        try:
+            matches = compile_re2(self.regex).matches(str(value))
+        except ValueError:
+            self._fail("invalid regular expression")
+        if not matches:
+            self._fail(f"{which} value does not match required RegEx pattern")
+
+    def _check_options(self, value: object) -> None:
+        options, listed = self.options, "the list of allowed options"
+        if options is None:
+            return
+        if self.kind == "string":
+            options = [ruby_text(option) for option in options]
+        elif self.kind == "number":
+            listed = "the list of the allowed options"
+        else:
+            self._fail("Options can only be used with string and number inputs")
+        if value not in options:
+            shown = ruby_text(value)
+            self._fail(f"`{shown}` cannot be used because it is not in {listed}")
+
+    def _fail(self, message: str) -> NoReturn:
+        raise _error(self.name, message)
 
 
 def _has_type(value: object, kind: str) -> bool:
@@ -258,10 +319,6 @@ def _typed(value: object, kind: str) -> object:
     except ValueError:
         return value
     return read if _has_type(read, kind) else value
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _error(name: str, message: str) -> InputError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from spotci.variables import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from spotci.variables import Variable
 
@@ -32,6 +33,12 @@ MAX_RESULT = 2 * 1024 * 1024
 #: Functions of one block.
 MAX_FUNCTIONS = 3
 
+#: Parts of what a block accesses, and indexes of one part.
+MAX_SEGMENTS = 5
+MAX_INDEXES = 5
+
+_INDEXED = re.compile(r"(?P<key>\w*)(\[[0-9]+\])+", re.ASCII)
+_BRACKETS = re.compile(r"\[([^\]]*)\]")
 _TRUNCATE = re.compile(r"truncate\(\s*(?P<offset>\d+)\s*,\s*(?P<length>\d+)\s*\)")
 _SPLIT = re.compile(r"split\(\s*'(?P<separator>[^']*)'\s*\)")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_\-.,:+/@\n]")
@@ -150,17 +157,65 @@ def _evaluate(data: str, values: Values) -> Any:  # noqa: ANN401 - as above
 
 
 def _access(access: str, values: Values) -> Any:  # noqa: ANN401 - as above
-    scope, _, name = access.partition(".")
-    known = {"inputs": values.inputs, "component": values.component}.get(scope)
-    if known is None:
-        raise _unknown(scope, access)
-    if name not in known:
-        raise _unknown(name, access)
-    return known[name]
+    """Return what a path such as ``inputs.list[0].name`` leads to.
+
+    GitLab: ``Interpolation::Access``.
+    """
+    value: Any = {"inputs": values.inputs, "component": values.component}
+    segments = access.split(".", MAX_SEGMENTS - 1)
+    if len(segments) == 1:
+        raise InterpolationError(
+            "invalid pattern used for interpolation. valid pattern is"
+            " $[[ inputs.input ]]"
+        )
+    for segment in segments:
+        key, indexes = _key_and_indexes(segment, access)
+        if not isinstance(value, Mapping) or key not in value:
+            raise InterpolationError(
+                f"unknown interpolation provided: `{key}` in `{access}`"
+            )
+        value = value[key]
+        for index in indexes:
+            value = _member(value, index, access)
+    return value
 
 
-def _unknown(part: str, access: str) -> InterpolationError:
-    return InterpolationError(f"unknown interpolation provided: `{part}` in `{access}`")
+def _key_and_indexes(segment: str, access: str) -> tuple[str, tuple[int, ...]]:
+    """Return the key and the indexes of a segment such as ``list[0][1]``."""
+    if "[" not in segment:
+        return segment, ()
+    match = _INDEXED.fullmatch(segment)
+    if match is None:
+        wrong = next(
+            (text for text in _BRACKETS.findall(segment) if not text.isdecimal()), None
+        )
+        if segment.count("[") != segment.count("]"):
+            problem = ": missing closing bracket"
+        elif wrong is not None:
+            problem = f": `{wrong}` is not a valid index"
+        else:
+            raise InterpolationError(f"invalid array index syntax in `{access}`")
+        raise InterpolationError(f"invalid array index in `{access}`{problem}")
+    if not match["key"]:
+        raise InterpolationError(f"invalid indexed access without a key in `{access}`")
+    indexes = tuple(int(text) for text in _BRACKETS.findall(segment))
+    if len(indexes) > MAX_INDEXES:
+        raise InterpolationError(
+            f"too many array indices in `{access}` (maximum depth: {MAX_INDEXES})"
+        )
+    return match["key"], indexes
+
+
+def _member(value: object, index: int, access: str) -> object:
+    if not isinstance(value, list):
+        raise InterpolationError(
+            f"cannot index into non-array value at [{index}] in `{access}`"
+        )
+    if index >= len(value):
+        raise InterpolationError(
+            f"array index {index} out of bounds (size: {len(value)}) in `{access}`"
+        )
+    return value[index]
 
 
 def _call(call: str, value: object, values: Values) -> Any:  # noqa: ANN401 - as above

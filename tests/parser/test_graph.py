@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from spotci.parser.graph import find_cycle
-from spotci.pipeline import JobName
 from tests.compiling import compile_text, config_errors
 
 
@@ -201,32 +197,3 @@ def test_jobs_of_one_name_replace_each_other_with_a_warning() -> None:
     assert [warning.message for warning in compilation.warnings] == [
         "several jobs are named job 1/2: the last one replaces the others"
     ]
-
-
-names = st.integers(0, 8).map(lambda number: JobName(str(number)))
-
-
-@pytest.mark.property
-@given(st.dictionaries(names, st.lists(names, max_size=4)))
-def test_find_cycle(edges: dict[JobName, list[JobName]]) -> None:
-    cycle = find_cycle(edges)
-
-    if cycle is not None:
-        following = (*cycle[1:], cycle[0])
-        assert all(
-            needed in edges[job] for job, needed in zip(cycle, following, strict=True)
-        )
-        return
-    # Without a cycle, taking away what needs nothing that is left takes all away.
-    left = dict(edges)
-    while left:
-        free = [job for job in left if not any(need in left for need in left[job])]
-        assert free
-        for job in free:
-            del left[job]
-
-
-def test_find_cycle_takes_a_chain_longer_than_the_stack() -> None:
-    chain = {JobName(str(n)): [JobName(str(n + 1))] for n in range(5000)}
-
-    assert find_cycle(chain) is None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from spotci.parser.load import load
 from spotci.parser.problems import Problems
 from spotci.variables import Level, Variable
@@ -61,3 +63,37 @@ def test_a_header_includes_three_kinds_of_files() -> None:
 
     assert good == ({"a": 1}, [])
     assert "header:spec:include must use one of: `local`, `project`" in wrong[0]
+
+
+HEADER = "spec: {{include: [{}]}}\n---\na: $[[ inputs.x ]]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        pytest.param(
+            {"i.yml": "inputs: {x: }\njob: {}\nb: 1\n"},
+            "i.yml:2:1: error: Header include file `i.yml` contains unknown keys:"
+            " [:job, :b]",
+            id="more than inputs",
+        ),
+        pytest.param(
+            {"i.yml": "job: {}\n"},
+            ".gitlab-ci.yml:1:26: error: Header include file `i.yml` does not have"
+            " inputs",
+            id="no inputs",
+        ),
+        pytest.param(
+            {"i.yml": "inputs: {x: }\n", "j.yml": "inputs: {y: , x: }\n"},
+            "j.yml:1:15: error: Duplicate input keys found: x. Input keys must be"
+            " unique across all included files and inline specifications.",
+            id="in two files",
+        ),
+    ],
+)
+def test_wrong_files_of_a_header(files: dict[str, str], message: str) -> None:
+    names = ", ".join(f"{{local: {name}}}" for name in files)
+
+    _, errors = read(HEADER.format(names), files)
+
+    assert errors[0].splitlines()[0] == message

@@ -12,7 +12,14 @@ from spotci.variables import Level, Variable
 from tests.parser.configurations import read
 
 VALUES = Values(
-    inputs={"text": "a b", "number": 7, "flag": True, "list": ["x", "y"], "none": None},
+    inputs={
+        "text": "a b",
+        "number": 7,
+        "flag": True,
+        "list": ["x", "y"],
+        "deep": ["x", [{"name": 5}]],
+        "none": None,
+    },
     component={"name": "lint"},
     variables={
         "HOST": Variable(name="HOST", value="example.com", level=Level.PROJECT),
@@ -40,6 +47,8 @@ VALUES = Values(
             "if $[[ x\nthen 7",
             id="a block after a beginning without end",
         ),
+        pytest.param("$[[ inputs.list[1] ]]", "y", id="member of a list"),
+        pytest.param("$[[ inputs.deep[1][0].name ]]", 5, id="deep in a list"),
         pytest.param("$[[ inputs.text | truncate(0, 1) ]]", "a", id="truncate"),
         pytest.param("$[[ inputs.text | posix_escape ]]", "a\\ b", id="posix_escape"),
         pytest.param("$[[ inputs.text | split(' ') ]]", ["a", "b"], id="split"),
@@ -55,6 +64,53 @@ def test_interpolate(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        pytest.param(
+            "$[[ inputs ]]",
+            "invalid pattern used for interpolation. valid pattern is"
+            " $[[ inputs.input ]]",
+            id="nothing of the inputs",
+        ),
+        pytest.param(
+            "$[[ inputs.text.length ]]",
+            "unknown interpolation provided: `length` in `inputs.text.length`",
+            id="a part of a text",
+        ),
+        pytest.param(
+            "$[[ inputs.text[0] ]]",
+            "cannot index into non-array value at [0] in `inputs.text[0]`",
+            id="a member of a text",
+        ),
+        pytest.param(
+            "$[[ inputs.list[2] ]]",
+            "array index 2 out of bounds (size: 2) in `inputs.list[2]`",
+            id="behind the end of a list",
+        ),
+        pytest.param(
+            "$[[ inputs.list[x] ]]",
+            "invalid array index in `inputs.list[x]`: `x` is not a valid index",
+            id="no number as index",
+        ),
+        pytest.param(
+            "$[[ inputs.list[0 ]]",
+            "invalid array index in `inputs.list[0`: missing closing bracket",
+            id="a bracket is missing",
+        ),
+        pytest.param(
+            "$[[ inputs.list[0]x ]]",
+            "invalid array index syntax in `inputs.list[0]x`",
+            id="text behind an index",
+        ),
+        pytest.param(
+            "$[[ inputs.[0] ]]",
+            "invalid indexed access without a key in `inputs.[0]`",
+            id="an index of nothing",
+        ),
+        pytest.param(
+            "$[[ inputs.list[0][0][0][0][0][0] ]]",
+            "too many array indices in `inputs.list[0][0][0][0][0][0]`"
+            " (maximum depth: 5)",
+            id="six indexes",
+        ),
         pytest.param(
             "x $[[ inputs.no ]]",
             "unknown interpolation provided: `no` in `inputs.no`",
