@@ -106,6 +106,8 @@ class JobResult:
     environment_url: str | None = None
     #: The tag of the ``release`` that GitLab would have made.
     release: str | None = None
+    #: What the script of a job that failed printed last, masked.
+    last_lines: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float | None:
@@ -221,7 +223,7 @@ class JobLog:
 class Progress:
     """Progress of something slow: ``what`` is ``image``, ``snapshot``, ``engine``.
 
-    ``done`` and ``total`` are bytes, or files for a snapshot; total None is unknown.
+    ``done`` and ``total`` are bytes; total None is unknown.
     A report shows the last one for each ``subject``; ``finished`` ends it.
     """
 

@@ -226,9 +226,9 @@ class RunStore:
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
-    def list(self) -> tuple[Run, ...]:
-        """Return the runs, the newest first."""
-        names = sorted(self._names(), reverse=True)
+    def list(self, *, newest: int | None = None) -> tuple[Run, ...]:
+        """Return the runs, or so many of them, the newest first."""
+        names = sorted(self._names(), reverse=True)[:newest]
         found = (read_run(self._runs / name) for name in names)
         return tuple(run for run in found if run is not None)
 

@@ -17,6 +17,7 @@ ALLOWED = {
     "errors": ("source",),
     "slugs": (),
     "durations": (),
+    "tail": (),
     "variables": ("source",),
     "tree": (),
     "events": ("pipeline",),
@@ -26,7 +27,7 @@ ALLOWED = {
 }
 VALUES = (
     "__version__",
-    *("source", "errors", "slugs", "durations", "variables", "tree"),
+    *("source", "errors", "slugs", "durations", "tail", "variables", "tree"),
     *("events", "pipeline", "context"),
 )
 LAYERS = {

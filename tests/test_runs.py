@@ -242,6 +242,7 @@ def test_run_json_is_for_people_too(store: RunStore) -> None:
         "finished_at": 1760000070.0,
         "coverage": 81.5,
         "tests": {"total": 12, "failed": 1, "skipped": 2},
+        "last_lines": ["\x1b[31mred", "", "AssertionError"],
     }
 
 

@@ -6,15 +6,23 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from spotci.report.terminal import Paint, use_colour
+from spotci.cli.loading import record_folder
+from spotci.events import JobStatus
+from spotci.report.terminal import Paint, terminal_width, use_colour
+from spotci.runs import RunStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spotci.cli.planning import Task
+    from spotci.pipeline import JobName
     from spotci.report.protocol import Reporter
 
-__all__ = ["OUTPUTS", "reporters_of"]
+__all__ = ["OUTPUTS", "earlier_durations", "reporters_of"]
 
 OUTPUTS = ("live", "plain", "json", "quiet")
+#: Earlier runs that are asked how long a job takes.
+_EARLIER = 5
 
 
 def reporters_of(task: Task) -> list[Reporter]:
@@ -32,16 +40,35 @@ def reporters_of(task: Task) -> list[Reporter]:
     from spotci.report.summary import SummaryReport  # noqa: PLC0415 - as used
 
     paint = Paint(enabled=use_colour(sys.stdout, os.environ))
-    summary = SummaryReport(sys.stdout, paint=paint, options=task.options)
+    summary = SummaryReport(
+        sys.stdout,
+        paint=paint,
+        options=task.options,
+        width=terminal_width(sys.stdout),
+    )
     if output == "quiet":
         return [summary]
     if output == "live":
         from spotci.report.live import LiveReport  # noqa: PLC0415 - rich is slow
 
-        return [LiveReport(sys.stdout, paint=paint), summary]
+        store = RunStore(record_folder(task.loaded.project))
+        live = LiveReport(
+            sys.stdout, paint=paint, earlier=lambda: earlier_durations(store)
+        )
+        return [live, summary]
     from spotci.report.plain import PlainReport  # noqa: PLC0415 - as used
 
     return [PlainReport(sys.stdout, paint=paint), summary]
+
+
+def earlier_durations(store: RunStore) -> Mapping[JobName, float]:
+    """Return how many seconds each job took when it last passed, in a recent run."""
+    found: dict[JobName, float] = {}
+    for run in store.list(newest=_EARLIER):
+        for name, result in run.results.items():
+            if result.status is JobStatus.SUCCESS and result.duration is not None:
+                found.setdefault(name, result.duration)
+    return found
 
 
 def _watched() -> bool:

@@ -13,13 +13,10 @@ from spotci.cli.loading import open_here, record_folder
 from spotci.runs import RunStore, write_atomically
 
 if TYPE_CHECKING:
-    from spotci.pipeline import JobName
     from spotci.report.state import RunState
     from spotci.runs import Run
 
 __all__ = ["command", "state_of"]
-
-_TAIL = 16 * 1024
 
 
 @click.command("report")
@@ -64,24 +61,13 @@ def command(
 
 
 def state_of(run: Run) -> RunState:
-    """Return the state that the events of a recorded run lead to, with its tails."""
+    """Return the state that the events of a recorded run lead to."""
     from spotci.report.state import RunState  # noqa: PLC0415 - as used
 
     state = RunState()
     for event in run.events():
         state.handle(event)
-    for name, job in state.jobs.items():
-        job.tail.extend(_tail(run, name))
     return state
-
-
-def _tail(run: Run, name: JobName) -> list[str]:
-    try:
-        with run.log(name).open("rb") as log:
-            log.seek(max(0, log.seek(0, 2) - _TAIL))
-            return log.read().decode("utf-8", "replace").splitlines()
-    except (FileNotFoundError, KeyError):
-        return []
 
 
 def _html(run: Run) -> str:

@@ -27,6 +27,7 @@ class End:
     tests: TestCounts | None = None
     environment_url: str | None = None
     release: str | None = None
+    last_lines: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -160,6 +160,7 @@ class JobRunner:
             tests=end.tests,
             environment_url=end.environment_url,
             release=end.release,
+            last_lines=end.last_lines,
         )
 
     def _tidy(self, phases: JobPhases, end: End | None) -> None:

@@ -170,6 +170,7 @@ class JobPhases:
             tests=self.outputs.tests,
             environment_url=self._environment_url(),
             release=self._release if end.passed else None,
+            last_lines=() if end.passed else self._trace.last_lines,
         )
 
     async def release(self) -> None:

@@ -7,7 +7,6 @@ starts the same container again.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from spotci.errors import EngineError
-from spotci.events import Progress
 from spotci.executor.backend import (
     ContainerSpec,
     DockerAccess,
@@ -25,6 +23,7 @@ from spotci.executor.backend import (
 )
 from spotci.executor.concurrency import first_error, together, uninterrupted
 from spotci.executor.images import is_docker
+from spotci.executor.progress import INTERVAL, LastProgress
 from spotci.executor.script import DETECT_SHELL
 from spotci.executor.services import ServiceSet
 
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["JobResources", "WorkspaceRequest"]
 
-#: Seconds between two Progress events of one image.
-_PROGRESS_INTERVAL = 0.25
 #: Seconds that a stopped process has to give its last output.
 _LAST_OUTPUT = 5.0
 #: Other paths that are tried where one inside the engine is taken.
@@ -267,13 +264,13 @@ class JobResources:
     async def _get_image(
         self, name: str, policy: Sequence[str], platform: str | None
     ) -> None:
-        progress = _PullProgress(name)
+        progress = LastProgress("image", name)
         done = anyio.Event()
 
         async def report() -> None:
             told = False
             while not done.is_set():
-                with anyio.move_on_after(_PROGRESS_INTERVAL):
+                with anyio.move_on_after(INTERVAL):
                     await done.wait()
                 if not progress.changed and not (told and done.is_set()):
                     continue
@@ -409,35 +406,6 @@ class _Attached:
         if self._exit is None:
             raise EngineError("the container did not end")
         return self._exit
-
-
-class _PullProgress:
-    """The last that was said of a transfer; ``note`` may be called in any thread."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last: tuple[str, int, int | None] | None = None
-        self._told: tuple[str, int, int | None] | None = None
-
-    @property
-    def changed(self) -> bool:
-        return self._last is not self._told
-
-    def note(self, text: str, done: int, total: int | None) -> None:
-        self._last = (text, done, total)
-
-    def event(self, *, finished: bool) -> Progress:
-        self._told = self._last
-        text, done, total = self._last or ("", 0, None)
-        return Progress(
-            at=time.time(),
-            what="image",
-            subject=self._name,
-            text=text,
-            done=done,
-            total=total,
-            finished=finished,
-        )
 
 
 async def _quietly(function: Callable[[], Awaitable[None]]) -> None:

@@ -17,6 +17,7 @@ from spotci.executor.coverage import CoverageScanner
 from spotci.executor.logs import Lines, LogDecoder, SectionEnd, SectionStart
 from spotci.executor.masking import Secrets
 from spotci.executor.neutral import neutralise
+from spotci.tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -34,9 +35,12 @@ RED = "\x1b[31;1m"
 YELLOW = "\x1b[0;33m"
 RESET = "\x1b[0;m"
 
+#: Lines of the script's output that a failure is shown with.
+_LAST_LINES = 30
 #: Seconds that a reader of the events has to take the end of a canceled job.
 _LAST_WORDS = 5.0
 
+_SCRIPT = "step_script"
 #: The sections of the runner, which a script can neither begin nor end.
 SECTIONS = frozenset(
     {
@@ -45,7 +49,7 @@ SECTIONS = frozenset(
         "get_sources",
         "restore_cache",
         "download_artifacts",
-        "step_script",
+        _SCRIPT,
         "step_release",
         "after_script",
         "archive_cache",
@@ -79,11 +83,18 @@ class Trace:
         self._limit = limit
         self._used = 0
         self._scanner = None if coverage is None else CoverageScanner(coverage)
+        self._section = ""
+        self._last_lines = Tail(_LAST_LINES)
 
     @property
     def coverage(self) -> float | None:
         """The coverage that the output has told so far, in percent."""
         return None if self._scanner is None else self._scanner.value
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """What the script has printed last, before ``after_script``."""
+        return tuple(self._last_lines)
 
     async def line(self, text: str, *, colour: str = "") -> None:
         """Send a line of the runner's own; a text may be of several lines."""
@@ -113,9 +124,11 @@ class Trace:
                 at=self._clock(), job=self._job, section=name, title=self._clean(title)
             )
         )
+        self._section = name
         try:
             yield
         finally:
+            self._section = ""
             # A canceled job ends its sections, too.
             with anyio.move_on_after(_LAST_WORDS, shield=True):
                 await self._emit(
@@ -143,6 +156,8 @@ class Trace:
             case Lines(text):
                 if self._scanner is not None:
                     self._scanner.feed(text)
+                if self._section == _SCRIPT:
+                    self._last_lines.feed(text)
                 await self._log(text, "output")
             case SectionStart(name=name, title=title, collapsed=collapsed):
                 await self._emit(

@@ -60,7 +60,7 @@ def _case(job: JobState) -> ET.Element:
         classname=_text(job.plan.stage),
         time=f"{duration or 0.0:.3f}",
     )
-    tail = _text("\n".join(job.tail))
+    tail = _text("\n".join(job.result.last_lines if job.result else ()))
     if _failed(job) and job.result is not None:
         reason = _text(describe_failure(job.result))
         failure = ET.SubElement(case, "failure", message=reason)

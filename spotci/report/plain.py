@@ -24,6 +24,7 @@ from spotci.report.terminal import (
     without_colours,
 )
 from spotci.report.words import (
+    count_of,
     describe_bytes,
     describe_duration,
     describe_failure,
@@ -46,6 +47,7 @@ __all__ = [
     "describe_child",
     "describe_child_end",
     "describe_end",
+    "describe_failed",
     "describe_start",
 ]
 
@@ -163,19 +165,19 @@ class PlainReport:
 def describe_start(event: PipelineStarted) -> str:
     """Return the head line of a run."""
     stages = len({job.stage for job in event.jobs})
-    jobs = _count(len(event.jobs), "job")
+    jobs = count_of(len(event.jobs), "job")
     name = f" “{event.name}”" if event.name else ""
     commit = f" at {event.sha[:8]}" if event.sha else ""
     return printable(
         f"run {event.run}{name}: {event.source} on {event.ref}{commit}, "
-        f"{jobs} in {_count(stages, 'stage')}"
+        f"{jobs} in {count_of(stages, 'stage')}"
     )
 
 
 def describe_child(event: ChildPipelineStarted) -> str:
     """Return the line of a pipeline that a bridge started."""
     name = f" “{event.name}”" if event.name else ""
-    return printable(f"downstream pipeline{name}: {_count(len(event.jobs), 'job')}")
+    return printable(f"downstream pipeline{name}: {count_of(len(event.jobs), 'job')}")
 
 
 def describe_child_end(event: ChildPipelineFinished, paint: Paint) -> str:
@@ -196,14 +198,16 @@ def describe_end(result: JobResult, paint: Paint) -> str:
         joint = "in" if result.status is JobStatus.SUCCESS else "after"
         text += f" {joint} {describe_duration(result.duration)}"
     if result.status is JobStatus.FAILED:
-        text += (
-            f" (allowed): {describe_failure(result)}"
-            if warning
-            else (f": {describe_failure(result)}")
-        )
+        text += f"{' (allowed)' if warning else ''}: {describe_failure(result)}"
     elif result.message:
         text += f": {result.message}"
     return paint(status_style(result.status, warning=warning), printable(text))
+
+
+def describe_failed(result: JobResult) -> str:
+    """Return why a job failed, and whether it may, such as ``script_failure``."""
+    allowed = "allowed, " if result.allow_failure else ""
+    return printable(f"{allowed}{describe_failure(result)}")
 
 
 def _describe_progress(event: Progress) -> str:
@@ -211,11 +215,5 @@ def _describe_progress(event: Progress) -> str:
     if event.finished:
         return f"{event.what} {event.subject}: done"
     if event.total:
-        in_files = event.what == "snapshot"
-        size = str if in_files else describe_bytes
-        text += f" {size(event.done)} of {size(event.total)}"
+        text += f" {describe_bytes(event.done)} of {describe_bytes(event.total)}"
     return printable(text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

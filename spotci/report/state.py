@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from spotci.events import (
     SectionFinished,
     SectionStarted,
 )
+from spotci.tail import Tail
 
 if TYPE_CHECKING:
     from spotci.events import (
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["JobState", "RunState"]
 
+#: Lines of a log that the board may show.
 _TAIL = 20
+_ACTIVE = (JobStatus.PREPARING, JobStatus.RUNNING)
+#: The section of the script; what the runner said before it is of no use after.
+_SCRIPT = "step_script"
 
 
 @dataclass(slots=True)
@@ -46,8 +50,8 @@ class JobState:
     message: str | None = None
     #: Titles of the sections that are open, the outermost first, by their names.
     sections: dict[str, str] = field(default_factory=dict)
-    #: The last lines of the log.
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
+    #: The last lines of the log; once the script began, of what it printed.
+    tail: Tail = field(default_factory=lambda: Tail(_TAIL))
     artifacts: ArtifactsSaved | None = None
     result: JobResult | None = None
     #: Of a job in a child pipeline: the job of the run that led to it.
@@ -71,6 +75,8 @@ class RunState:
     jobs: dict[JobName, JobState] = field(default_factory=dict)
     progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
+    #: The most jobs that were active at once so far.
+    most_active: int = 0
 
     def handle(self, event: Event) -> None:
         """Take the next event."""
@@ -139,18 +145,20 @@ class RunState:
             case SectionStarted() | SectionFinished():
                 self._section(job, event)
             case JobLog():
-                job.tail.extend(_last_lines(event.text))
+                job.tail.feed(event.text)
             case ArtifactsSaved():
                 job.artifacts = event
 
-    @staticmethod
-    def _change(job: JobState, event: JobStatusChanged) -> None:
+    def _change(self, job: JobState, event: JobStatusChanged) -> None:
         if event.attempt != job.attempt:
             job.running_since = None
-        if event.status in {JobStatus.PREPARING, JobStatus.RUNNING}:
+            job.tail.clear()
+        if event.status in _ACTIVE:
             job.running_since = job.running_since or event.at
         job.status, job.attempt = event.status, event.attempt
         job.message = event.message
+        if event.status in _ACTIVE:
+            self.most_active = max(self.most_active, len(self.with_status(*_ACTIVE)))
 
     @staticmethod
     def _finish(job: JobState, result: JobResult) -> None:
@@ -161,6 +169,8 @@ class RunState:
     def _section(job: JobState, event: SectionStarted | SectionFinished) -> None:
         if isinstance(event, SectionStarted):
             job.sections[event.section] = event.title
+            if event.section == _SCRIPT:
+                job.tail.clear()
         else:
             job.sections.pop(event.section, None)
 
@@ -170,13 +180,3 @@ class RunState:
             self.progress.pop(key, None)
         else:
             self.progress[key] = event
-
-
-def _last_lines(text: str) -> list[str]:
-    """Return the last lines; of megabytes of text only the end is looked at."""
-    position = len(text)
-    for _ in range(_TAIL):
-        position = text.rfind("\n", 0, position)
-        if position < 0:
-            break
-    return text[position + 1 :].split("\n")

@@ -1,10 +1,10 @@
-"""Tables of text: columns as wide as their longest cell."""
+"""Tables of text: columns as wide as their longest cell, or as the terminal allows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotci.report.terminal import cell_width, pad, printable
+from spotci.report.terminal import cell_width, fit_middle, pad, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["render_table"]
 
 _GAP = "  "
+#: A column that gives way keeps at least these columns of the terminal.
+_LEAST = 28
 
 
 def render_table(
@@ -22,24 +24,47 @@ def render_table(
     *,
     paint: Paint,
     right: frozenset[int] = frozenset(),
+    width: int | None = None,
+    flexible: int | None = None,
+    optional: Sequence[int] = (),
 ) -> str:
     """Return the table as text; the columns of ``right`` are flush right.
 
-    A column whose cells are all empty is left out. Cells may be coloured.
+    A column whose cells are all empty is left out. Cells may be coloured. Where the
+    table is wider than ``width``, the cells of the column ``flexible`` are cut, and
+    then the columns of ``optional`` are left out, one after the other.
     """
     shown = [
         index for index in range(len(headers)) if any(row[index] for row in rows)
     ] or list(range(len(headers)))
-    lines = [[paint("bold", headers[index]) for index in shown]]
-    lines += [[printable(row[index]) for index in shown] for row in rows]
-    widths = [max(map(cell_width, column)) for column in zip(*lines, strict=True)]
-    flush = [index in right for index in shown]
-    return "\n".join(_line(line, widths, flush) for line in lines)
+    cells = [[paint("bold", header) for header in headers]]
+    cells += [[printable(cell) for cell in row] for row in rows]
+    widths = {index: max(cell_width(row[index]) for row in cells) for index in shown}
+    if width is not None:
+        _narrow(widths, width, flexible, optional)
+    return "\n".join(_line(row, widths, right) for row in cells)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    parts = [
-        " " * (width - cell_width(cell)) + cell if flush else pad(cell, width)
-        for cell, width, flush in zip(cells, widths, right, strict=True)
-    ]
+def _narrow(
+    widths: dict[int, int], width: int, flexible: int | None, optional: Sequence[int]
+) -> None:
+    """Leave columns out and make one narrower until they fit, as far as they can."""
+
+    def excess() -> int:
+        return sum(widths.values()) + len(_GAP) * (len(widths) - 1) - width
+
+    spare = 0 if flexible is None else max(0, widths.get(flexible, 0) - _LEAST)
+    for index in optional:
+        if excess() > spare:
+            widths.pop(index, None)
+    if flexible is not None and flexible in widths:
+        widths[flexible] -= min(spare, max(0, excess()))
+
+
+def _line(row: Sequence[str], widths: dict[int, int], right: frozenset[int]) -> str:
+    parts = []
+    for index, width in widths.items():
+        cell = fit_middle(row[index], width)
+        blanks = " " * (width - cell_width(cell))
+        parts.append(blanks + cell if index in right else pad(cell, width))
     return _GAP.join(parts).rstrip()

@@ -8,6 +8,7 @@ have been read already.
 from __future__ import annotations
 
 import re
+import shutil
 import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,10 +20,13 @@ __all__ = [
     "Paint",
     "cell_width",
     "fit",
+    "fit_middle",
     "pad",
     "printable",
+    "terminal_width",
     "use_colour",
     "without_colours",
+    "wrap",
 ]
 
 _CONTROLS = bytes({*range(9), *range(11, 32), 127})
@@ -78,6 +82,11 @@ def use_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and environ.get("TERM") != "dumb"
 
 
+def terminal_width(stream: TextIO) -> int | None:
+    """Return the columns of the terminal, or None where the stream is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
 class Paint:
     """Colours text, or leaves it as it is where colour is off."""
 
@@ -121,6 +130,36 @@ def fit(text: str, width: int) -> str:
             break
         kept += character
     return kept + "…"
+
+
+def fit_middle(text: str, width: int) -> str:
+    """Return the text cut to a width in its middle: names often differ at their end."""
+    if cell_width(text) <= width:
+        return text
+    plain = without_colours(text)
+    end = fit(plain[::-1], width // 2 + 1)[::-1].removeprefix("…")
+    return fit(plain, width - cell_width(end)) + end
+
+
+def wrap(text: str, width: int | None, *, indent: str = "") -> list[str]:
+    """Return the text as lines that fit a width, broken at blanks.
+
+    Lines but the first have the indent. A word wider than the terminal is left whole:
+    it can be copied then. A width of None is without bound.
+    """
+    if width is None or cell_width(text) <= width:
+        return text.split("\n")
+    lines = [""]
+    used = 0
+    for part in re.findall(r" *[^ ]+", text):
+        taken = cell_width(part)
+        if used and used + taken > width and lines[-1].strip():
+            lines.append(indent)
+            part = part.lstrip()  # noqa: PLW2901 - the blanks were the break
+            used, taken = cell_width(indent), cell_width(part)
+        lines[-1] += part
+        used += taken
+    return lines
 
 
 def pad(text: str, width: int) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from spotci.events import JobResult, TestCounts
 
 __all__ = [
+    "count_of",
     "describe_bytes",
     "describe_duration",
     "describe_failure",
@@ -83,6 +84,11 @@ def describe_bytes(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= _KIBI
     return f"{size:.1f} TiB"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 job``, ``23 jobs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe_tests(tests: TestCounts | None) -> str:

@@ -95,6 +95,7 @@ def test_plain_output_of_a_passed_pipeline(spotci: CommandLine) -> None:
     assert "compile | ✓ passed in N s\n" in text
     assert "unit    | 12 passed, 80%\n" in text
     summary = text.partition("\n\n")[2]
+    summary = re.sub(r"→ (?:unit|lint)", "→ LAST", summary)
     assert re.sub(r"runs/\w{10}", "runs/ID", summary) == dedent("""\
         status    job      stage   duration  coverage
         ✓ passed  compile  build      N s
@@ -106,7 +107,9 @@ def test_plain_output_of_a_passed_pipeline(spotci: CommandLine) -> None:
           play it: spotci run ship
 
         ✓ pipeline passed in N s, coverage 80.0 %
-          record: .spotci/runs/ID
+          critical path  compile N s → LAST N s
+          artifacts      1 file of 1 job, 4 B: spotci artifacts
+          record         .spotci/runs/ID: spotci report
         """)
 
 
@@ -121,7 +124,7 @@ def test_a_failure_says_why_and_how_to_run_it_again(
 
     assert outcome.code == 1
     assert "✗ unit failed: script_failure, exit code 1\n" in outcome.out
-    assert "    1 failed\n" in outcome.out
+    assert "    │ 1 failed\n" in outcome.out
     assert "  run it again: spotci run unit --branch main\n" in outcome.out
     assert re.search(r"^✗ pipeline failed in ", outcome.out, re.MULTILINE)
 

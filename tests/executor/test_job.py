@@ -203,12 +203,14 @@ async def test_sections_are_paired(tmp_path: Path) -> None:
 
 async def test_a_failure_has_its_exit_code(tmp_path: Path) -> None:
     world = World(tmp_path, job("build", script=("make",), after_script=("bye",)))
-    world.backend.program("make", code=3)
+    world.backend.program("make", code=3, output=[b"one\n", b"two\n"])
+    world.backend.program("bye", output=[b"bye\n"])
 
     result = await world.run()
 
     assert (result.status, result.exit_code) == (JobStatus.FAILED, 3)
     assert result.failure_reason is FailureReason.SCRIPT_FAILURE
+    assert result.last_lines == ("one", "two")
     assert world.log()[-1] == "ERROR: Job failed: exit code 3"
     assert "export CI_JOB_STATUS='running'" in world.script(0, 0)
     assert "export CI_JOB_STATUS='failed'" in world.script(0, 1)

@@ -69,6 +69,7 @@ RESULTS = (
         finished_at=START + 70,
         coverage=81.5,
         tests=TestCounts(total=12, failed=1, skipped=2),
+        last_lines=("\x1b[31mred", "", "AssertionError"),
     ),
     JobResult(
         job=LINT,

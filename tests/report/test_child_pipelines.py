@@ -67,6 +67,7 @@ def events() -> Iterator[Event]:
             failure_reason=FailureReason.SCRIPT_FAILURE,
             started_at=1,
             finished_at=2,
+            last_lines=("no",),
         ),
     )
     yield JobFinished(at=2, result=JobResult(job=TWO, status=JobStatus.MANUAL))
@@ -100,12 +101,13 @@ def test_summary() -> None:
         ▷ manual  deploy / two  build
         ✓ passed  z             test      1.0 s
 
-        ✗ deploy / one failed: script_failure
-            no
-          run it again: spotci run deploy
-
         ▷ a manual job was not played
           play it: spotci run deploy --manual all
+
+        ✗ deploy / one failed: script_failure
+            │ no
+          whole log:    spotci logs 'deploy / one'
+          run it again: spotci run deploy
 
         ✓ pipeline passed in 2.0 s""")
 

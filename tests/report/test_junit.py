@@ -27,8 +27,7 @@ def test_a_failed_run() -> None:
           <testsuite name="test" tests="2" failures="1" skipped="0" time="67.000">
             <testcase name="test: [a]" classname="test" time="66.000">
               <failure message="script_failure, exit code 1">red
-        still red
-        plain
+
         AssertionError</failure>
             </testcase>
             <testcase name="lint" classname="test" time="1.000">

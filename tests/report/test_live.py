@@ -21,7 +21,7 @@ def stream() -> io.StringIO:
 
 @pytest.fixture
 def live(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveReport]:
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
     report = LiveReport(stream, paint=Paint(enabled=False))
     yield report
@@ -37,8 +37,11 @@ def test_what_has_ended_stays_above_the_board(
     text = without_colours(stream.getvalue())
     for line in (
         "run run1: push on main at 01234567, 4 jobs in 3 stages",
-        "build build ✓ passed in 3.2 s",
-        "deploy deploy ▷ manual",
+        "✓  build      build         3.2 s",
+        "✗  test: [a]  test     1 min 06 s  script_failure, exit code 1",
+        "!  lint       test          1.0 s  allowed, script_failure, exit code 137:",
+        "    killed for its memory",
+        "▷  deploy     deploy               manual",
     ):
         assert line in text
     assert "evil" not in text

@@ -28,21 +28,22 @@ def test_a_failed_run() -> None:
         ! warning  lint                   test         1.0 s
         ▷ manual   deploy                 deploy
 
-        ✗ test: [a] failed: script_failure, exit code 1
-            red
-            still red
-            plain
-            AssertionError
-          run it again: spotci run 'test: [a]' --branch main
+        ▷ a manual job was not played
+          play it: spotci run deploy --branch main
 
         ! lint failed, which is allowed: script_failure, exit code 137: killed for its memory
           run it again: spotci run lint --branch main
 
-        ▷ a manual job was not played
-          play it: spotci run deploy --branch main
+        ✗ test: [a] failed: script_failure, exit code 1
+            │ red
+            │ AssertionError
+          whole log:    spotci logs 'test: [a]'
+          run it again: spotci run 'test: [a]' --branch main
 
-        ✗ pipeline failed in 1 min 11 s, coverage 81.5 %
-          record: .spotci/runs/run1
+        ✗ pipeline failed in 1 min 11 s, coverage 81.5 %, tests: 12, 1 failed, 2 skipped
+          critical path  build 3.2 s → test: [a] 1 min 06 s
+          artifacts      2 files of 1 job, 2.0 KiB: spotci artifacts
+          record         .spotci/runs/run1: spotci report
         """)  # noqa: E501 - golden lines
 
 
