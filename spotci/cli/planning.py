@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spotci.cli.concurrency import default_concurrency
+from spotci.cli.consent import docker_jobs
 from spotci.cli.engine_settings import parse_size
 from spotci.cli.loading import source_kind
 from spotci.cli.proxies import job_proxies
@@ -88,6 +89,14 @@ def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
     )
 
 
+def _docker(task: Task, setting: str) -> str:
+    """Return which jobs get Docker: ``ask`` has been answered when a run is planned."""
+    if setting == "ask":
+        # What asks for Docker unforeseen, such as a child pipeline, was not allowed.
+        return "auto" if docker_jobs(task) else "never"
+    return setting
+
+
 def run_variables(project: Project, context: Context, run: str) -> tuple[Variable, ...]:
     """Return the variables that a run gives to its jobs, beside those of the context.
 
@@ -113,7 +122,7 @@ def _options(task: Task) -> RunOptions:
         job_timeout=run.job_timeout,
         default_image=run.default_image,
         nested_dind=engine.dind_service == "nested",
-        docker=engine.docker,
+        docker=_docker(task, engine.docker),
         proxied=engine.proxy is not None,
         artifacts_to_source=run.artifacts_to_source,
         ignore_caches=task.full,

@@ -11,8 +11,10 @@ from anyio import to_thread
 
 from spotci.cli import failure
 from spotci.cli.backends import open_backend
+from spotci.cli.consent import obtain_consent
 from spotci.cli.dispatch import ProgressBoard, dispatching
 from spotci.cli.interrupt import Interrupt
+from spotci.cli.isolation import describe_isolation
 from spotci.cli.loading import record_folder
 from spotci.cli.outputs import reporters_of
 from spotci.cli.planning import make_plan, read_source
@@ -47,8 +49,10 @@ _PASSED = (JobStatus.SUCCESS, JobStatus.MANUAL, JobStatus.SKIPPED)
 def perform(task: Task) -> int:
     """Run the pipeline of a task, report and record it; return the exit code.
 
-    Raises EngineError, and whatever a bug raises, after the record has been completed.
+    Raises UsageError where jobs may not use Docker, before anything is done, and
+    EngineError, and whatever a bug raises, after the record has been completed.
     """
+    obtain_consent(task)
     project = task.loaded.project
     store = RunStore(record_folder(project))
     recorder = Recorder(store.create(command=task.command))
@@ -150,6 +154,7 @@ async def _supervise(task: Task, run: Run, emit: Emit, interrupt: Interrupt) -> 
         tasks.start_soon(board.run)
         for text in task.notes():
             await emit(Notice(at=time.time(), text=text, level="warning"))
+        await emit(Notice(at=time.time(), text=describe_isolation(task)))
         async with open_backend(task.loaded.project, run.id, board) as backend:
             tree = await to_thread.run_sync(read_source, task, run.scratch)
             plan = make_plan(task, run, tree)

@@ -165,6 +165,7 @@ class JobResources:
         """
         await self._connect()
         if not self.shares_path:
+            await self._tell_missing()
             return
         aliases = dict.fromkeys(
             alias
@@ -239,9 +240,21 @@ class JobResources:
                     _quietly, partial(self.backend.workspaces.close, self.workspace)
                 )
 
+    async def _tell_missing(self) -> None:
+        for service in self.services:
+            if service.docker and not self.wants_docker:
+                await self.trace.warning(
+                    f"Service {service.image} is not started: this job may not use "
+                    "Docker (engine.docker)"
+                )
+
     def _started_services(self) -> tuple[JobService, ...]:
-        """Return the services that are containers: the engine itself needs none."""
-        if self._nested or not self.shares_path:
+        """Return the services that are containers.
+
+        The engine itself needs none, and a daemon of its own is privileged: jobs that
+        may not use Docker do not get one either.
+        """
+        if self.wants_docker and (self._nested or not self.shares_path):
             return self.services
         return tuple(service for service in self.services if not service.docker)
 

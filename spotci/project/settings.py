@@ -86,9 +86,11 @@ class EngineSection:
     #: Proxy of the engine and of the jobs, and the hosts that are asked directly.
     proxy: str | None = field(default=None, metadata=_read(text, trusted=True))
     no_proxy: str | None = field(default=None, metadata=_read(text, trusted=True))
-    #: Which jobs get the engine: those that ask for Docker, all, or none.
+    #: Which jobs get Docker: none, those that ask for it once you have said yes, the
+    #: same but without the question where nobody can be asked, or all.
     docker: str = field(
-        default="auto", metadata=_read(choice("auto", "always", "never"), trusted=True)
+        default="auto",
+        metadata=_read(choice("never", "ask", "auto", "always"), trusted=True),
     )
     #: ``engine`` wires ``docker:dind`` services to it, ``nested`` starts real ones.
     dind_service: str = field(

@@ -971,6 +971,23 @@ async def test_which_jobs_get_the_engine(
     assert ("docker_access docker" in world.backend.engine.calls) is asked
 
 
+async def test_a_job_that_may_not_use_docker_gets_no_privileged_daemon(
+    tmp_path: Path,
+) -> None:
+    services = (Service(name="docker:28-dind"), Service(name="redis:7"))
+    world = World(tmp_path, job("a", services=services), docker="never")
+
+    await world.run()
+
+    created = {c.spec.name: c.spec for c in world.backend.engine.created}
+    assert set(created) == {"spot-ci-test-a", "spot-ci-test-a-0-redis"}
+    assert not any(spec.privileged for spec in created.values())
+    assert (
+        "WARNING: Service docker:28-dind is not started: this job may not use Docker"
+        " (engine.docker)"
+    ) in world.log()
+
+
 async def test_earlier_artifacts_are_brought_in_once_and_again_after_a_fault(
     tmp_path: Path,
 ) -> None:
