@@ -216,6 +216,24 @@ _DIFFERENCES = """\
 - Pipeline execution policies, compliance pipelines and limits of a plan do not exist
   here.
 
+### Predefined variables
+
+All that have a meaning on one machine are set; `spotci explain JOB` lists them. Absent,
+until you set them in [an env file](how-to/variables-and-secrets.md), are:
+
+| variable | why |
+|---|---|
+| `CI_DEPLOY_USER`, `CI_DEPLOY_PASSWORD` | the deploy token is the server's secret |
+| `CI_SERVER_TLS_CA_FILE`, `CI_SERVER_TLS_CERT_FILE`, `CI_SERVER_TLS_KEY_FILE` | no \
+runner is registered with a server: there is no connection with such files |
+| `KUBECONFIG`, `CI_KUBERNETES_ACTIVE` | no cluster is connected |
+| `CI_RELEASE_DESCRIPTION`, `CI_DEPLOY_FREEZE`, `CI_HAS_OPEN_REQUIREMENTS` | releases, \
+freeze periods and requirements are on the server |
+| `CI_MERGE_REQUEST_ASSIGNEES`, `CI_MERGE_REQUEST_MILESTONE` | so are assignees and \
+milestones |
+| `CI_GITLAB_FIPS_MODE` | set by servers that run in FIPS mode alone |
+| `CHAT_CHANNEL`, `CHAT_INPUT`, `CHAT_USER_ID` | there is no chat |
+
 ### What is told
 
 - **All errors at once**, each with its place and often with a hint. GitLab stops at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -25,7 +26,7 @@ from spotci.project.predefined import (
 from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from spotci.project.event import PipelineEvent
     from spotci.project.project import Project
@@ -77,7 +78,8 @@ def make_context(project: Project, options: ContextOptions) -> Context:
         for variable in _predefined(project, event)
         if variable.name not in files.unset
     )
-    given = (*files.variables, *_given(options.variables))
+    given = tuple(map(masking.apply, (*files.variables, *_given(options.variables))))
+    payload = _trigger_payload(project, event, given)
     reader = ProjectIncludeReader(project, source=options.source)
     return Context(
         source=event.source,
@@ -85,7 +87,7 @@ def make_context(project: Project, options: ContextOptions) -> Context:
         tag=event.tag,
         merge_request=event.merge_request,
         project_path=project.path,
-        variables=(*predefined, *map(masking.apply, given)),
+        variables=(*predefined, *payload, *given),
         scoped_variables=tuple(
             (scope, masking.apply(variable)) for scope, variable in files.scoped
         ),
@@ -136,6 +138,32 @@ def _predefined(project: Project, event: PipelineEvent) -> list[Variable]:
         for name, value in user_variables(project).items()
     ]
     return variables
+
+
+def _trigger_payload(
+    project: Project, event: PipelineEvent, given: Iterable[Variable]
+) -> Iterator[Variable]:
+    """Yield ``TRIGGER_PAYLOAD``, a file with what a trigger would have been sent.
+
+    GitLab: ``Ci::PipelineTriggerService``.
+    """
+    if event.source != "trigger":
+        return
+    sent = [variable for variable in given if variable.level is Level.PIPELINE]
+    payload = {
+        "id": str(project.id),
+        "ref": event.ref,
+        "variables": {variable.name: variable.value for variable in sent},
+    }
+    yield Variable(
+        name="TRIGGER_PAYLOAD",
+        value=json.dumps(payload, ensure_ascii=False),
+        level=Level.PIPELINE,
+        expand=False,
+        file=True,
+        masked=any(variable.masked for variable in sent),
+        origin=_ORIGIN,
+    )
 
 
 def _given(values: Mapping[str, str]) -> list[Variable]:

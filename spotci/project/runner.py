@@ -65,13 +65,15 @@ def runner_variables(
         "CI_PROJECT_DIR": f"{BUILDS_DIR}/{context.project_path}",
         "CI_CONCURRENT_ID": "0",
         "CI_CONCURRENT_PROJECT_ID": "0",
-        "CI_DISPOSABLE_ENVIRONMENT": "true",
         "CI_SERVER": "yes",
         "CI_RUNNER_VERSION": __version__,
         "CI_RUNNER_REVISION": "spotci",
         "CI_RUNNER_SHORT_TOKEN": "spotci",
         "CI_RUNNER_EXECUTABLE_ARCH": _architecture(),
     }
+    # What a job without a container leaves on the machine, the next one finds.
+    shared = project.settings.engine.kind == "shell"
+    runner["CI_SHARED_ENVIRONMENT" if shared else "CI_DISPOSABLE_ENVIRONMENT"] = "true"
     if context.source == "trigger":
         server["CI_TRIGGER_SHORT_TOKEN"] = "spot"  # noqa: S105 - not a token
     return (

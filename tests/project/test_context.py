@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -505,6 +506,42 @@ def test_a_trigger_has_a_short_token(repository: GitFolder) -> None:
     names = {v.name for v in runner_variables(project, context, run_id="r1")}
 
     assert "CI_TRIGGER_SHORT_TOKEN" in names
+
+
+def test_a_trigger_has_its_payload_in_a_file(repository: GitFolder) -> None:
+    sent = {"A": "1", "DEPLOY_TOKEN": "0123456789"}
+    context = context_of(repository, event="trigger", branch="work", variables=sent)
+
+    (payload,) = (v for v in context.variables if v.name == "TRIGGER_PAYLOAD")
+
+    assert payload.file
+    assert payload.level is Level.PIPELINE
+    assert json.loads(payload.value) == {
+        "id": values(context)["CI_PROJECT_ID"],
+        "ref": "work",
+        "variables": sent,
+    }
+    assert "0123456789" not in repr(payload)
+    assert "TRIGGER_PAYLOAD" not in values(context_of(repository))
+
+
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    [
+        ("dind", "CI_DISPOSABLE_ENVIRONMENT"),
+        ("host", "CI_DISPOSABLE_ENVIRONMENT"),
+        ("shell", "CI_SHARED_ENVIRONMENT"),
+    ],
+)
+def test_what_a_job_leaves_behind_is_said(
+    repository: GitFolder, engine: str, name: str
+) -> None:
+    project = repository.open(SPOTCI_ENGINE_KIND=engine)
+    context = make_context(project, ContextOptions())
+
+    found = {v.name for v in runner_variables(project, context, run_id="r1")}
+
+    assert {each for each in found if each.endswith("_ENVIRONMENT")} == {name}
 
 
 def test_tags_of_a_runner_are_a_list(repository: GitFolder) -> None:

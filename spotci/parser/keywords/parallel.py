@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spotci.parser.keywords.decoding import (
     given,
+    is_blank,
     number_in_range,
     required_keys,
     ruby_text,
@@ -96,7 +97,7 @@ def _values(entry: Entry) -> tuple[str, ...] | None:
     """Return the values of one variable as texts, or None where they are wrong."""
     node = entry.value
     members = node.items if isinstance(node, Sequence) else (node,)
-    if not _is_alphanumeric(entry.key):
+    if not _is_alphanumeric(entry.key) or is_blank(node):
         return None
     texts: list[str] = []
     for member in members:

@@ -57,6 +57,7 @@ def decode_trigger(node: Node, place: str, problems: Problems) -> Trigger | None
         if is_blank(node):
             problems.error(f"{place} config can't be blank", node.span)
             return None
+        _doubt_path(node, place, problems)
         return Trigger(project=node.value)
     if not isinstance(node, Mapping):
         problems.error(f"{place} has to be either a string or a hash", node.span)
@@ -67,6 +68,8 @@ def decode_trigger(node: Node, place: str, problems: Problems) -> Trigger | None
     if "include" in node.entries:
         return _child(node, place, problems)
     unknown_keys(node, _PROJECT_KEYS, place, problems)
+    if (project := given(node, "project")) is not None:
+        _doubt_path(project, place, problems)
     inputs = attribute(node, "inputs", _hash, place, problems)
     return Trigger(
         project=one_string(node, "project", place, problems),
@@ -75,6 +78,20 @@ def decode_trigger(node: Node, place: str, problems: Problems) -> Trigger | None
         forward=_forward(node, place, problems),
         inputs=MappingProxyType({} if inputs is None else plain_mapping(inputs)),
     )
+
+
+def _doubt_path(node: Node, place: str, problems: Problems) -> None:
+    """Warn of what is no path of a project: GitLab lets the job run, and fail."""
+    text = node.value if isinstance(node, Scalar) else None
+    if not isinstance(text, str) or not text or "$" in text:
+        return
+    if "/" not in text.strip("/") or text != text.strip("/"):
+        problems.warn(
+            f"{place} `{text}` is not the path of a project: the job would fail, as"
+            " GitLab finds no such project",
+            node.span,
+            hint="a path has a group and no slash at its ends: group/project",
+        )
 
 
 def _child(node: Mapping, place: str, problems: Problems) -> Trigger:

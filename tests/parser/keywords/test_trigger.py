@@ -235,3 +235,23 @@ def test_needs_alone_make_no_job() -> None:
     assert messages_of("b: {needs: [a]}\n") == [
         "jobs:b config should contain either a trigger or a needs:pipeline"
     ]
+
+
+@pytest.mark.parametrize("path", ["alone", "/g/p", "g/p/", "/alone"])
+@pytest.mark.parametrize("form", ["{}", "{{project: {}}}"])
+def test_what_is_no_path_of_a_project_is_doubted(path: str, form: str) -> None:
+    _, problems = decoded(bridge(form.format(path)))
+
+    assert problems.errors == []
+    (warning,) = problems.warnings
+    assert warning.message == (
+        f"jobs:b:trigger `{path}` is not the path of a project: the job would fail, as"
+        " GitLab finds no such project"
+    )
+
+
+@pytest.mark.parametrize("path", ["g/p", "g/h/p", "$PROJECT", "g-$X"])
+def test_paths_that_may_be_right_are_not_doubted(path: str) -> None:
+    _, problems = decoded(bridge(path))
+
+    assert problems.warnings == []
