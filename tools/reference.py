@@ -51,6 +51,8 @@ _MEANINGS = {
     "services of a job.",
     "registry.name": "Name of the registry's container.",
     "registry.image": "Image of the registry.",
+    "registry.mirror": "A registry whose images are kept for all runs; "
+    "`https://registry-1.docker.io` is Docker Hub's.",
     "registry.port": "Port of the registry, on the host and in jobs.",
     "run.concurrency": "Jobs at once; without, from processors and memory.",
     "run.default_image": "Image of jobs that name none.",

@@ -51,6 +51,7 @@ def engine_settings(project: Project) -> EngineSettings:
         registry_name=registry.name,
         registry_image=registry.image,
         registry_port=registry.port,
+        registry_mirror=registry.mirror,
         memory=None if engine.memory is None else parse_size(engine.memory),
         cpus=engine.cpus,
         transport=transport,

@@ -39,6 +39,7 @@ def command() -> None:
     \b
     spotci registry status         whether it runs, and where
     spotci registry list           what was pushed
+    spotci registry gc             free what no tag refers to any more
     spotci registry clean --all    empty it
     """  # noqa: D301 - click reads the \b
 
@@ -47,11 +48,16 @@ def command() -> None:
 def start() -> int:
     """Start the registry, and the engine that it belongs to."""
     from spotci.dind.engine import open_engine  # noqa: PLC0415 - start-up time
+    from spotci.dind.registry import start_mirror  # noqa: PLC0415 - start-up time
 
     settings = engine_settings(open_here())
 
     async def bring_up() -> None:
-        await open_engine(settings, progress=print_progress)
+        engine = await open_engine(settings, progress=print_progress)
+        # An engine that was there looks after the registry, not after its mirror.
+        if (state := await engine.outer.state(settings.name)) is not None:
+            await start_mirror(engine.outer, settings, state, print_progress)
+        engine.close()
 
     anyio.run(bring_up)
     print(f"{settings.registry_name} is up at {_address(settings)}")
@@ -100,13 +106,21 @@ def list_images() -> int:
 def clean(*, everything: bool) -> int:
     """Free what no tag refers to any more; with --all empty the registry."""
     settings = engine_settings(open_here())
-    if everything:
-        print(anyio.run(_empty, settings))
-    elif catalogue(f"http://{_address(settings)}"):
-        print(anyio.run(_collect, settings) or "done")
-    else:
-        print("nothing was pushed yet")
+    print(anyio.run(_empty, settings) if everything else _free(settings))
     return 0
+
+
+@command.command("gc")
+def collect_garbage() -> int:
+    """Free what no tag refers to any more, as clean without --all does."""
+    print(_free(engine_settings(open_here())))
+    return 0
+
+
+def _free(settings: EngineSettings) -> str:
+    if not catalogue(f"http://{_address(settings)}"):
+        return "nothing was pushed yet"
+    return anyio.run(_collect, settings) or "done"
 
 
 def catalogue(url: str) -> dict[str, tuple[str, ...]]:
@@ -150,12 +164,13 @@ def _tags(client: httpx.Client, name: str) -> tuple[str, ...]:
 
 
 async def _stop(settings: EngineSettings) -> None:
+    from spotci.dind import registry  # noqa: PLC0415 - start-up time
     from spotci.dind.outer import connect_outer  # noqa: PLC0415 - start-up time
     from spotci.dind.state import engine_lock  # noqa: PLC0415 - start-up time
 
     outer = await connect_outer(settings, os.environ)
     async with engine_lock(settings):
-        await outer.stop(settings.registry_name, grace=3)
+        await registry.stop(outer, settings)
 
 
 async def _empty(settings: EngineSettings) -> str:

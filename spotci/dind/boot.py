@@ -225,8 +225,11 @@ def _config(settings: EngineSettings, registry_port: int | None) -> dict[str, ob
         mounts.append({"Type": "bind", "Source": source, "Target": SOCKET_DIR})
     else:
         published[f"{TLS_PORT}/tcp"] = _loopback(None)
+    mirrors = [*settings.mirrors]
+    if settings.registry_mirror is not None:
+        mirrors.insert(0, f"http://127.0.0.1:{settings.mirror_port}")
     arguments = [
-        *(f"--registry-mirror={mirror}" for mirror in settings.mirrors),
+        *(f"--registry-mirror={mirror}" for mirror in mirrors),
         *(f"--insecure-registry={name}" for name in settings.insecure_registries),
     ]
     return {

@@ -122,7 +122,7 @@ async def stop_engine(settings: EngineSettings) -> bool:
     outer = await connect_outer(settings, os.environ)
     async with engine_lock(settings):
         state = await outer.state(settings.name)
-        await outer.stop(settings.registry_name, grace=3)
+        await registry.stop(outer, settings)
         await outer.stop(settings.name)
     return state is not None and state.running
 
@@ -235,8 +235,10 @@ async def _start_on_any_port(
     await outer.start(settings.name)
     started = await outer.state(settings.name)
     port = started and _registry_port(settings, started)
+    holder = await outer.holder_of(settings.registry_port)
+    taken = f"is taken by {holder}, which is left alone" if holder else "is taken"
     progress(
-        f"port {settings.registry_port} of this machine is taken: the registry is"
+        f"port {settings.registry_port} of this machine {taken}: the registry is"
         f" at localhost:{port} here, and at localhost:{settings.registry_port}"
         " in jobs",
         0,
@@ -255,7 +257,7 @@ async def _create(
 
 async def _remove(outer: Outer, settings: EngineSettings) -> None:
     # The registry lives in the engine's network namespace: they go together.
-    await outer.remove(settings.registry_name)
+    await registry.remove(outer, settings)
     await outer.remove(settings.name)
 
 
@@ -282,6 +284,11 @@ async def _ready(
         except EngineError as fault:
             # Most pipelines need none; those that do fail at their push.
             progress(f"no registry: {fault}", 0, None)
+        try:
+            await registry.start_mirror(outer, settings, state, progress)
+        except EngineError as fault:
+            # The daemon asks Docker Hub itself.
+            progress(f"no mirror of {settings.registry_mirror}: {fault}", 0, None)
 
     await together(daemon, sidecar)
     (engine,) = ready

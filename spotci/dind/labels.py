@@ -60,6 +60,8 @@ class Role(StrEnum):
     WORK = "work"
     #: What was pushed to the registry.
     PUSHED = "pushed"
+    #: What the mirror of Docker Hub has fetched, and its container.
+    MIRRORED = "mirrored"
 
 
 @cache

@@ -31,6 +31,9 @@ __all__ = ["ContainerState", "Outer", "connect_outer"]
 
 _NOT_FOUND = 404
 
+#: Docker Compose's labels begin so.
+_COMPOSE = "com.docker.compose"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerState:
@@ -159,6 +162,19 @@ class Outer:
                 partial(self.client.create_network, name, driver="bridge", labels=ours),
             )
 
+    async def holder_of(self, port: int) -> str | None:
+        """Return the container that publishes a port of this machine, in words.
+
+        A service of a compose file is called so: it is the developer's own registry.
+        """
+        found: list[dict[str, Any]] = await self.calls(
+            "list",
+            "containers",
+            partial(self.client.containers, filters={"publish": str(port)}),
+            abandon=True,
+        )
+        return _in_words(found[0]) if found else None
+
     async def log_tail(self, name: str, lines: int = 15) -> str:
         """Return the last lines that a container printed, empty where it has none."""
         try:
@@ -184,6 +200,16 @@ async def connect_outer(settings: EngineSettings, environ: Mapping[str, str]) ->
     except EngineUnavailableError as fault:
         raise _no_docker(address, fault.message) from fault
     return Outer(client=client, address=address, calls=Calls())
+
+
+def _in_words(container: Mapping[str, Any]) -> str:
+    compose = container.get("Labels") or {}
+    service = compose.get(f"{_COMPOSE}.service")
+    if service is None:
+        return f"the container {container['Names'][0].lstrip('/')}"
+    files = compose.get(f"{_COMPOSE}.project.config_files", "")
+    place = files.partition(",")[0] or compose.get(f"{_COMPOSE}.project", "")
+    return f'the service "{service}" of {place}'
 
 
 def _no_docker(address: Address, reason: str) -> EngineUnavailableError:

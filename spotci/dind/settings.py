@@ -65,6 +65,8 @@ class EngineSettings:
     registry_image: str = "registry:2"
     #: Port of the registry, in the engine and on the host's loopback.
     registry_port: int = 5000
+    #: A registry to keep what is pulled from, Docker Hub's or another: its URL.
+    registry_mirror: str | None = None
     #: Bytes for the engine and all that runs in it; None is all that the host has.
     memory: int | None = None
     #: Processors, likewise.
@@ -94,6 +96,16 @@ class EngineSettings:
     def work_volume(self) -> str:
         """The volume with snapshots, artifacts and caches, ``/spotci`` inside."""
         return f"{self.name}-work"
+
+    @property
+    def mirror_name(self) -> str:
+        """The container and the volume of the mirror that keeps what is pulled."""
+        return f"{self.registry_name}-mirror"
+
+    @property
+    def mirror_port(self) -> int:
+        """Where it listens: the engine's own loopback, for its daemon alone."""
+        return self.registry_port % 65535 + 1
 
     @property
     def registry_volume(self) -> str:

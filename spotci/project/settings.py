@@ -105,6 +105,8 @@ class RegistrySection:
     name: str = field(default="spot-ci-registry", metadata=_read(text))
     image: str = field(default="registry:2", metadata=_read(text, trusted=True))
     port: int = field(default=5000, metadata=_read(whole(1, 65535)))
+    #: A registry whose images are kept for all runs.
+    mirror: str | None = field(default=None, metadata=_read(text, trusted=True))
 
     @property
     def address(self) -> str:

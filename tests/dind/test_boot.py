@@ -158,6 +158,7 @@ def test_tls_publishes_a_port_and_shares_no_folder() -> None:
         {"state_dir": Path("/elsewhere")},
         {"registry_port": 5001},
         {"proxies": {"NO_PROXY": "*"}},
+        {"registry_mirror": "https://registry.example"},
         {"insecure_registries": ("registry.example",)},
         {"ca_certificates": ("a certificate",)},
         {"volumes": (ExtraVolume(source="/srv", target="/data"),)},

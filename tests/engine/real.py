@@ -50,6 +50,14 @@ class ExecShell:
         assert stdin == b""
         return await to_thread.run_sync(self._run, script, args)
 
+    def succeeds(self, script: str) -> bool:
+        """Run a script, blocking, and say whether it succeeded."""
+        try:
+            self._run(script, ())
+        except EngineError:
+            return False
+        return True
+
     def _run(self, script: str, args: tuple[str, ...]) -> bytes:
         command = ["sh", "-c", script, "sh", *args]
         made = self.client.exec_create(self.container, command)

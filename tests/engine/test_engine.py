@@ -217,6 +217,49 @@ async def test_a_taken_port_is_replaced_and_told(fresh: EngineSettings) -> None:
     assert again.container == engine.container
 
 
+@pytest.mark.parametrize(
+    ("compose", "holder"),
+    [
+        pytest.param({}, "the container {name}", id="a container"),
+        pytest.param(
+            {
+                "com.docker.compose.project": "spot-platform",
+                "com.docker.compose.project.config_files": "/spot/compose.yml,/x.yml",
+                "com.docker.compose.service": "registry",
+            },
+            'the service "registry" of /spot/compose.yml',
+            id="a service of compose",
+        ),
+    ],
+)
+async def test_who_holds_the_port_is_named_and_left_alone(
+    fresh: EngineSettings, host: APIClient, compose: dict[str, str], holder: str
+) -> None:
+    heard, name = Heard(), f"{fresh.network}-holder"
+    port = fresh.registry_port
+    made = host.create_container(
+        *(IMAGE, "sleep 60"),
+        name=name,
+        labels=compose,
+        ports=[5000],
+        host_config=host.create_host_config(port_bindings={5000: ("127.0.0.1", port)}),
+    )
+    try:
+        host.start(made["Id"])
+        engine = await open_engine(fresh, progress=heard)
+        assert container_of(host, name)["State"]["Running"]
+    finally:
+        host.remove_container(made["Id"], force=True)
+
+    assert heard.texts[1:] == [
+        (
+            f"port {port} of this machine is taken by {holder.format(name=name)},"
+            f" which is left alone: the registry is at localhost:{engine.registry_port}"
+            f" here, and at localhost:{port} in jobs"
+        )
+    ]
+
+
 _OPEN = """
 import sys
 from pathlib import Path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,20 @@ from anyio import to_thread
 
 from spotci.dind import registry
 from spotci.dind.engine import open_engine, stop_engine
+from spotci.dind.outer import connect_outer
 from spotci.errors import EngineError
-from tests.engine.real import IMAGE, ExecShell, eventually, load_image, quiet
+from tests.engine.real import (
+    IMAGE,
+    ExecShell,
+    eventually,
+    free_port,
+    load_image,
+    quiet,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from docker.api.client import APIClient
 
     from spotci.dind.engine import DindEngine
@@ -104,6 +115,66 @@ async def test_garbage_is_collected(fresh: EngineSettings) -> None:
 
     await eventually(partial(is_up, engine))
     assert int(await inside.run(measure, "/var/lib/registry")) < before / 2
+
+
+@asynccontextmanager
+async def upstream(settings: EngineSettings, host: APIClient) -> AsyncIterator[str]:
+    """Run a registry with the image ``office:1`` in the place of Docker Hub."""
+    outer = await connect_outer(settings, os.environ)
+    await outer.ensure_network(settings)
+    port = free_port()
+    made = host.create_container(
+        "registry:2",
+        ports=[5000],
+        host_config=host.create_host_config(
+            network_mode=settings.network, port_bindings={5000: ("127.0.0.1", port)}
+        ),
+        networking_config={
+            "EndpointsConfig": {settings.network: {"Aliases": ["hub.example"]}}
+        },
+    )
+    name = f"127.0.0.1:{port}/library/office"
+
+    def push() -> bool:
+        lines = list(host.push(name, tag="1", stream=True, decode=True))
+        return not any("error" in line for line in lines)
+
+    try:
+        host.start(made["Id"])
+        host.tag(IMAGE, name, "1")
+        await eventually(push)
+        yield str(made["Id"])
+    finally:
+        host.remove_image(f"{name}:1")
+        host.remove_container(made["Id"], v=True, force=True)
+
+
+async def test_the_mirror_keeps_what_was_pulled(
+    fresh: EngineSettings, host: APIClient
+) -> None:
+    settings = replace(fresh, registry_mirror="http://hub.example:5000")
+    async with upstream(settings, host) as hub:
+        engine = await open_engine(settings, progress=quiet)
+        shell = ExecShell(engine.host, engine.container)
+        pull = "docker pull -q office:1 && docker rmi office:1"
+        # The daemon asks Docker Hub itself while the mirror does not listen yet.
+        await eventually(lambda: shell.succeeds(pull), within=30)
+        host.stop(hub, timeout=0)
+
+        await shell.run(pull)
+
+    await stop_engine(settings)
+    assert host.inspect_container(settings.mirror_name)["State"]["Status"] == "exited"
+
+
+async def test_without_its_upstream_the_engine_starts_all_the_same(
+    fresh: EngineSettings,
+) -> None:
+    settings = replace(fresh, registry_mirror="http://nowhere.example:5000")
+
+    engine = await open_engine(settings, progress=quiet)
+
+    await eventually(partial(is_up, engine))
 
 
 async def test_garbage_of_no_registry_is_an_error(engine: DindEngine) -> None:
