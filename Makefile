@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/pytest
 JOBS ?= 2
+KILLS ?= 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help install system engine engine-stop images demo test check lint type format unit \
@@ -72,6 +73,9 @@ property: $(STAMP) ## property tests with many more examples
 
 golden: $(STAMP) ## rewrite the golden files; read the diff before you commit it
 	SPOTCI_GOLDEN=write $(PYTEST) tests/test_golden.py
+
+faults: images ## kill, fill, attack: the long form; KILLS=N
+	$(PYTEST) tests/faults -m engine --require-engine --kills $(KILLS)
 
 coverage: images ## measure the branches that all tests reach
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html --require-engine

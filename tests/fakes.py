@@ -347,8 +347,13 @@ class FakeWorkspaces:
     #: What ``listing`` was asked for.
     listed: list[tuple[str, ...] | None] = field(default_factory=list)
     exported: list[Path] = field(default_factory=list)
+    #: The disk that has no room left.
+    full: str | None = None
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _shared: dict[str, str] = field(default_factory=dict)
+
+    async def full_disk(self) -> str | None:
+        return self.full
 
     def layer(self, files: Mapping[str, bytes]) -> LayerId:
         """Make a layer, as the outcome of something earlier."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spotci.dind.agent_shell import PROGRAM, AnswerDecoder, Scripts
+from spotci.dind.space import room_hint
 from spotci.dind.streams import Demultiplexer, Stream
 from spotci.dind.transport import hijack
 from spotci.errors import EngineError, EngineUnavailableError
@@ -255,7 +256,10 @@ class ScriptError(EngineError):
         self, message: str, *, code: int, operation: str, subject: str
     ) -> None:
         super().__init__(
-            message or f"exit code {code}", operation=operation, subject=subject
+            message or f"exit code {code}",
+            operation=operation,
+            subject=subject,
+            hint=room_hint(message),
         )
         self.code = code
 

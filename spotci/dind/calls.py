@@ -11,6 +11,7 @@ import requests.exceptions
 from docker import errors
 from urllib3.exceptions import HTTPError
 
+from spotci.dind.space import room_hint
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ def translated(
     try:
         yield
     except errors.APIError as fault:
+        text = _explanation(fault)
         raise error(
-            _explanation(fault),
+            text,
             operation=operation,
             subject=subject,
             status=fault.status_code,
+            hint=room_hint(text),
         ) from fault
     except (
         requests.exceptions.ConnectionError,

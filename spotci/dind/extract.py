@@ -3,7 +3,8 @@
 Nothing outside the folder is written, through whatever names and links: folders are
 opened one by one without following links, files are made anew, and links are made when
 all else is there. Links that lead outside, alone or through others, are left out, as
-are devices, pipes, sockets and set-user-id bits.
+are devices, pipes, sockets and set-user-id bits. What has no end does not fill the
+disk: files, bytes and depth are bounded, and some room stays free.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import tarfile
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from spotci.errors import EngineError
@@ -19,25 +21,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["extract"]
+__all__ = ["Bounds", "extract"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _COPY = 1 << 20
+#: Bytes between two looks at how full the disk is.
+_LOOK_EVERY = 64 << 20
 
 _Parts = tuple[bytes, ...]
 
 
-def extract(stream: IO[bytes], destination: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may be unpacked. A tree much deeper than ``depth`` is hard to remove."""
+
+    bytes: int = 20 * 1024**3
+    members: int = 1_000_000
+    depth: int = 200
+    #: Bytes that stay free on the disk.
+    leave_free: int = 256 * 1024**2
+
+
+def extract(stream: IO[bytes], destination: Path, bounds: Bounds | None = None) -> None:
     """Unpack a stream into a folder, which is made. Blocking.
 
-    Raises EngineError where the stream is damaged or the disk does not take it.
+    Raises EngineError where the stream is damaged or beyond the bounds, or the disk
+    does not take it; what was unpacked until then is there.
     """
     try:
         destination.mkdir(parents=True, exist_ok=True)
         root = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            links = _extract(stream, root)
+            links = _extract(stream, root, _Meter(root, bounds or Bounds()))
             _remove_leading_outside(root, os.fsencode(destination), links)
         finally:
             os.close(root)
@@ -47,7 +63,42 @@ def extract(stream: IO[bytes], destination: Path) -> None:
         ) from fault
 
 
-def _extract(stream: IO[bytes], root: int) -> list[_Parts]:
+class _Meter:
+    """Counts what is unpacked, and raises EngineError beyond the bounds."""
+
+    def __init__(self, root: int, bounds: Bounds) -> None:
+        self._root, self._bounds = root, bounds
+        self._members = self._bytes = 0
+        #: Bytes until the disk is looked at again.
+        self._until_look = 0
+
+    def member(self, parts: _Parts) -> None:
+        """Count a member."""
+        self._members += 1
+        if self._members > self._bounds.members:
+            raise _beyond(f"more than {self._bounds.members} files")
+        if len(parts) > self._bounds.depth:
+            raise _beyond(f"folders deeper than {self._bounds.depth}")
+
+    def content(self, size: int) -> None:
+        """Count bytes that are about to be written."""
+        self._bytes += size
+        if self._bytes > self._bounds.bytes:
+            raise _beyond(f"more than {self._bounds.bytes} bytes")
+        self._until_look -= size
+        if self._until_look < 0:
+            disk = os.fstatvfs(self._root)
+            spare = disk.f_bavail * disk.f_frsize - self._bounds.leave_free
+            if spare < size:
+                raise _beyond("the disk is nearly full")
+            self._until_look = min(spare // 2, _LOOK_EVERY)
+
+
+def _beyond(what: str) -> EngineError:
+    return EngineError(what, operation="copy files to the record")
+
+
+def _extract(stream: IO[bytes], root: int, meter: _Meter) -> list[_Parts]:
     """Unpack all, and return where links were made."""
     links: list[tuple[_Parts, bytes]] = []
     folders: list[tuple[_Parts, tarfile.TarInfo]] = []
@@ -56,6 +107,7 @@ def _extract(stream: IO[bytes], root: int) -> list[_Parts]:
             parts = _parts(member.name)
             if not parts:
                 continue
+            meter.member(parts)
             if member.isdir():
                 folders.append((parts, member))
                 with suppress(NotADirectoryError), _opened(root, parts):
@@ -65,7 +117,7 @@ def _extract(stream: IO[bytes], root: int) -> list[_Parts]:
             elif member.islnk():
                 _link(root, parts, _parts(member.linkname))
             elif content := archive.extractfile(member):
-                _write(root, parts, member, content)
+                _write(root, parts, member, content, meter)
     made = [
         parts for parts, target in links if target and _symlink(root, parts, target)
     ]
@@ -99,7 +151,11 @@ def _parts(name: str) -> _Parts:
 
 
 def _write(
-    root: int, parts: _Parts, member: tarfile.TarInfo, content: IO[bytes]
+    root: int,
+    parts: _Parts,
+    member: tarfile.TarInfo,
+    content: IO[bytes],
+    meter: _Meter,
 ) -> None:
     with _place(root, parts) as folder:
         if folder is None:
@@ -107,6 +163,7 @@ def _write(
         handle = os.open(parts[-1], _NEW, 0o600, dir_fd=folder)
         with os.fdopen(handle, "wb") as file:
             while data := content.read(_COPY):
+                meter.content(len(data))
                 file.write(data)
             file.flush()
             os.fchmod(handle, member.mode & 0o777)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.dind.space import room_hint
 from spotci.errors import EngineError
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def private_dir(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = path.lstat()
     except OSError as fault:
-        raise EngineError(
-            f"{fault.strerror}", operation="make folder", subject=str(path)
-        ) from fault
+        raise _fault(fault, "make folder", path) from fault
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise EngineError(
             "belongs to somebody else",
@@ -53,7 +52,8 @@ def private_dir(path: Path) -> Path:
 async def engine_lock(settings: EngineSettings) -> AsyncIterator[None]:
     """Hold the lock of an engine: one process at a time starts, stops or removes it.
 
-    The kernel releases it with the process, however that ends.
+    The kernel releases it with the process, however that ends. Raises EngineError where
+    the disk does not take the file.
     """
     path = private_dir(settings.state_dir) / f"{settings.name}.lock"
     while (handle := _try_lock(path)) is None:  # noqa: ASYNC110 - a process sets no Event
@@ -65,10 +65,18 @@ async def engine_lock(settings: EngineSettings) -> AsyncIterator[None]:
 
 
 def note_pulled(settings: EngineSettings, image: str) -> None:
-    """Remember an image that was pulled into the host engine for us."""
+    """Remember an image that was pulled into the host engine for us.
+
+    Where the disk does not take the note, ``clean`` will leave the image.
+    """
     names = {*pulled_images(settings), image}
     path = private_dir(settings.state_dir) / _PULLED
-    path.write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
+    draft = path.with_name(f"{_PULLED}.{os.getpid()}")
+    try:
+        draft.write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
 
 
 def pulled_images(settings: EngineSettings) -> tuple[str, ...]:
@@ -79,9 +87,21 @@ def pulled_images(settings: EngineSettings) -> tuple[str, ...]:
         return ()
 
 
+def _fault(fault: OSError, operation: str, path: Path) -> EngineError:
+    text = f"{fault.strerror}"
+    return EngineError(
+        text, operation=operation, subject=str(path), hint=room_hint(text)
+    )
+
+
 def _try_lock(path: Path) -> int | None:
     private_dir(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None  # ``clean`` removed the folder just now
+    except OSError as fault:
+        raise _fault(fault, "lock engine", path) from fault
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The process that held the lock may have removed the folder: ``clean`` does.

@@ -18,6 +18,7 @@ from spotci.dind.download import download
 from spotci.dind.links import link_layer
 from spotci.dind.listing import Lower, merge, walk_layer, walk_workspace
 from spotci.dind.snapshot import Snapshots
+from spotci.dind.space import full_disk
 from spotci.dind.store import Kind
 from spotci.dind.upload import pack_folder
 from spotci.errors import EngineError
@@ -365,6 +366,10 @@ class DockerWorkspaces:
         """Make a layer the newest generation of a cache, by one rename."""
         await self.store.share(layer, kind=Kind.CACHE, key=_hash(key))
         await self.store.collect_garbage()
+
+    async def full_disk(self) -> str | None:
+        """Return which volume of the engine has no room left."""
+        return await full_disk(self.store.agent)
 
 
 def _hash(key: str) -> str:

@@ -347,6 +347,10 @@ class Workspaces(Protocol):
         """Make a layer the newest generation of a cache, atomically."""
         ...
 
+    async def full_disk(self) -> str | None:
+        """Return which disk of the jobs has no room left; None where all have."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:

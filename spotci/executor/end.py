@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from spotci.errors import EngineError
 from spotci.events import FailureReason, JobStatus
+from spotci.executor.trace import GREEN
 
 if TYPE_CHECKING:
-    from spotci.errors import EngineError
     from spotci.events import TestCounts
-    from spotci.executor.backend import Exit
+    from spotci.executor.backend import Exit, Workspaces
+    from spotci.executor.trace import Trace
 
-__all__ = ["End", "ended", "failed", "system_failure"]
+__all__ = [
+    "End",
+    "ended",
+    "failed",
+    "system_failure",
+    "tell_end",
+    "with_full_disk",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +55,7 @@ def ended(exit_: Exit) -> End:
         return End(status=JobStatus.SUCCESS, exit_code=0)
     message = None
     if exit_.oom_killed:
-        message = f"exit code {exit_.code}: the container was killed, out of memory"
+        message = "the container was killed, out of memory"
     return End(
         status=JobStatus.FAILED,
         exit_code=exit_.code,
@@ -63,3 +72,29 @@ def failed(reason: FailureReason, message: str) -> End:
 def system_failure(error: EngineError) -> End:
     """Return the end of a job that the engine failed."""
     return failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
+
+
+async def with_full_disk(end: End, workspaces: Workspaces) -> End:
+    """Return the end of a job; one that failed tells of a disk without room."""
+    if end.passed:
+        return end
+    try:
+        disk = await workspaces.full_disk()
+    except EngineError:
+        return end
+    if disk is None:
+        return end
+    told = f"{disk} has no room left"
+    return replace(end, message=f"{end.message}; {told}" if end.message else told)
+
+
+async def tell_end(end: End, trace: Trace) -> None:
+    """Say the last word of a job's log, in the runner's form."""
+    if end.passed:
+        await trace.line("Job succeeded", colour=GREEN)
+        return
+    system = end.reason is FailureReason.RUNNER_SYSTEM_FAILURE
+    parts = [] if end.exit_code is None else [f"exit code {end.exit_code}"]
+    parts += [end.message] if end.message else []
+    head = f"Job failed{' (system failure)' if system else ''}"
+    await trace.error(f"{head}: {': '.join(parts)}")

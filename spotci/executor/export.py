@@ -26,9 +26,17 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 async def export_layer(
     workspaces: Workspaces, layer: LayerId, destination: Path
 ) -> None:
-    """Copy a layer to a folder of the host, in place of what was there."""
+    """Copy a layer to a folder of the host, in place of what was there.
+
+    The folder is whole or not there. Raises EngineError.
+    """
     await anyio.to_thread.run_sync(_remove, destination)
-    await workspaces.export(layer, destination)
+    try:
+        await workspaces.export(layer, destination)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_remove, destination)
+        raise
 
 
 def copy_into(source: Path, target: Path) -> int:

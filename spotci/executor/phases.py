@@ -24,7 +24,14 @@ from spotci import __version__
 from spotci.errors import EngineError, ImagePullError
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.concurrency import first_error, together
-from spotci.executor.end import End, ended, failed, system_failure
+from spotci.executor.end import (
+    End,
+    ended,
+    failed,
+    system_failure,
+    tell_end,
+    with_full_disk,
+)
 from spotci.executor.inputs import JobInputs, find_inputs
 from spotci.executor.job_variables import Attempt, expand_url, job_variables
 from spotci.executor.masking import MINIMUM_LENGTH, Secrets
@@ -35,7 +42,7 @@ from spotci.executor.script import ScriptOptions, build_script
 from spotci.executor.services import resolve_services
 from spotci.executor.sources import plan_sources
 from spotci.executor.timeouts import go_duration, plan_timeouts
-from spotci.executor.trace import GREEN, RED, Trace
+from spotci.executor.trace import GREEN, Trace
 from spotci.pipeline import Image
 
 if TYPE_CHECKING:
@@ -64,7 +71,6 @@ _NO_PARENT = (
     "needs:pipeline: no parent pipeline is part of this run, so that nothing is "
     "downloaded from one"
 )
-_CANCELED = "canceled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +169,7 @@ class JobPhases:
         except anyio.get_cancelled_exc_class():
             await self._cancel()
             raise
-        await self._farewell(end)
+        await tell_end(end, self._trace)
         return replace(
             end,
             coverage=self._trace.coverage,
@@ -218,6 +224,7 @@ class JobPhases:
             end = failed(FailureReason.IMAGE_PULL_FAILURE, str(error))
         except EngineError as error:
             end = system_failure(error)
+        end = await with_full_disk(end, self.services.backend.workspaces)
         await self._cleanup(end)
         return end
 
@@ -451,18 +458,6 @@ class JobPhases:
             if self._plan.options.keep and not end.passed:
                 await self._trace.line(f"The container {resources.name} is kept")
 
-    async def _farewell(self, end: End) -> None:
-        if end.passed:
-            await self._trace.line("Job succeeded", colour=GREEN)
-            return
-        system = (
-            " (system failure)"
-            if end.reason is FailureReason.RUNNER_SYSTEM_FAILURE
-            else ""
-        )
-        message = end.message or f"exit code {end.exit_code}"
-        await self._trace.line(f"ERROR: Job failed{system}: {message}", colour=RED)
-
     async def _cancel(self) -> None:
         """Run after_script for a canceled job, unless nobody wants to wait for it."""
         with anyio.CancelScope(shield=True) as scope:
@@ -473,7 +468,7 @@ class JobPhases:
                         await self._after_script(End(status=JobStatus.CANCELED))
                     except EngineError as error:
                         await self._trace.warning(str(error))
-                await self._trace.line(f"ERROR: Job failed: {_CANCELED}", colour=RED)
+                await self._trace.error("Job failed: canceled")
                 tasks.cancel_scope.cancel()
 
     async def _watch_hurry(self, scope: anyio.CancelScope) -> None:

@@ -141,6 +141,11 @@ class ShellWorkspaces:
         """Make a copy of a layer the newest generation, atomically."""
         await _in_thread("store cache", partial(self._store, key, Path(layer)), key)
 
+    async def full_disk(self) -> str | None:
+        """Return the folder of the workspaces where its disk has no room left."""
+        free = await _in_thread("measure", partial(shutil.disk_usage, self.root))
+        return str(self.root) if free.free == 0 else None
+
     def _new(self, kind: str) -> Path:
         return self.root / kind / str(next(self._numbers))
 

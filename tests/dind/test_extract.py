@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 import tarfile
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spotci.dind.extract import extract
+from spotci.dind.extract import Bounds, extract
 from spotci.errors import EngineError
 
 if TYPE_CHECKING:
@@ -200,6 +201,107 @@ def test_names_need_not_be_text(tmp_path: Path) -> None:
     extract(archive(file(name, b"1"), link("l", name)), tmp_path)
 
     assert found(tmp_path) == {name: b"1", "l": name}
+
+
+class Endless(io.RawIOBase):
+    """An archive of one member that says it has a terabyte; it counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._head = member("zeros", size=1 << 40).tobuf(tarfile.GNU_FORMAT)
+        self.read_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 < size < 4 << 20
+        head, self._head = self._head[:size], self._head[size:]
+        self.read_bytes += size
+        return head + bytes(size - len(head))
+
+
+@pytest.mark.parametrize(
+    ("members", "bounds", "expected"),
+    [
+        pytest.param(
+            [file(str(number)) for number in range(4)],
+            Bounds(members=3),
+            "copy files to the record: more than 3 files",
+            id="too many",
+        ),
+        pytest.param(
+            [file("a", bytes(600)), file("b", bytes(500))],
+            Bounds(bytes=1000),
+            "copy files to the record: more than 1000 bytes",
+            id="too much in all",
+        ),
+        pytest.param(
+            [folder("/".join("d" * 201))],
+            Bounds(),
+            "copy files to the record: folders deeper than 200",
+            id="too deep",
+        ),
+        pytest.param(
+            [file("a")],
+            Bounds(leave_free=1 << 60),
+            "copy files to the record: the disk is nearly full",
+            id="no room would stay",
+        ),
+    ],
+)
+def test_what_is_beyond_the_bounds_is_refused(
+    tmp_path: Path, members: list[_Member], bounds: Bounds, expected: str
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        extract(archive(*members), tmp_path / "out", bounds)
+
+    assert str(caught.value) == expected
+
+
+def test_a_bomb_is_left_while_it_comes(tmp_path: Path) -> None:
+    bomb = Endless()
+
+    with pytest.raises(EngineError, match="more than 10000000 bytes"):
+        extract(cast("IO[bytes]", bomb), tmp_path, Bounds(bytes=10_000_000))
+
+    assert bomb.read_bytes < 20_000_000
+    assert (tmp_path / "zeros").stat().st_size <= 10_000_000
+
+
+def test_names_that_differ_in_case_do_not_meet_outside(
+    tmp_path: Path, canary: Path
+) -> None:
+    stream = archive(
+        link("Dir", "../outside"), folder("dir"), file("dir/x"), file("DIR/x")
+    )
+
+    extract(stream, tmp_path / "out")
+
+    assert found(canary) == {"x": b"untouched"}
+    assert (tmp_path / "out/dir/x").read_bytes() == b"content"
+
+
+def test_paths_that_are_too_long_for_the_kernel_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="File name too long"):
+        extract(archive(file("n" * 300)), tmp_path)
+
+
+def test_paths_longer_than_the_kernel_takes_at_once_come_out(tmp_path: Path) -> None:
+    name = "/".join(["n" * 200] * 30)
+
+    extract(archive(file(name, b"1")), tmp_path / "out")
+
+    shutil.rmtree(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_with_a_nul_end_there(tmp_path: Path) -> None:
+    stream = archive(file("a\0/../../outside", b"1"))
+
+    extract(stream, tmp_path / "out")
+
+    assert found(tmp_path / "out") == {"a": b"1"}
 
 
 def test_a_damaged_stream_is_an_error(tmp_path: Path) -> None:

@@ -51,6 +51,15 @@ def test_a_file_is_no_private_folder(tmp_path: Path) -> None:
         private_dir(tmp_path / "file")
 
 
+async def test_a_lock_that_cannot_be_had_is_an_error(settings: EngineSettings) -> None:
+    place = settings.state_dir / f"{settings.name}.lock"
+    place.mkdir(parents=True)
+
+    with pytest.raises(EngineError, match=f"lock engine {place}: Is a directory"):
+        async with engine_lock(settings):
+            pass
+
+
 async def test_the_lock_lets_one_in_at_a_time(settings: EngineSettings) -> None:
     order: list[str] = []
 
