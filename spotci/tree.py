@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-__all__ = ["SourceTree", "TreeEntry"]
+__all__ = ["SourceTree", "Submodule", "TreeEntry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submodule:
+    """A git submodule, maybe one of a submodule; without its files if not checked out.
+
+    ``nested`` tells one that is inside another.
+    """
+
+    path: str
+    checked_out: bool = True
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +42,29 @@ class SourceTree:
     ``tracked`` are the paths that git knows: ``artifacts:untracked`` and
     ``cache:untracked`` are about the others. ``git_directory(depth)`` prepares a
     ``.git`` with a detached HEAD at ``sha`` and that many commits (0 is all), in a
-    folder on the host that lives as long as the run; None without git.
+    folder on the host that lives as long as the run; None without git. The files of
+    ``submodules`` are among the entries.
     """
 
     root: Path
     entries: tuple[TreeEntry, ...]
     tracked: frozenset[str] = frozenset()
+    submodules: tuple[Submodule, ...] = ()
     sha: str = ""
     git_directory: Callable[[int], Path] | None = field(default=None, compare=False)
     #: Path to git's blob id, for ``cache:key:files``; computed when first asked.
     blob_ids: Callable[[tuple[str, ...]], dict[str, str]] | None = field(
         default=None, compare=False
     )
+
+    def with_submodules(self, kept: AbstractSet[str]) -> SourceTree:
+        """Return the tree with the files of these submodules only, given by path."""
+        hidden = tuple(
+            f"{submodule.path}/"
+            for submodule in self.submodules
+            if submodule.path not in kept
+        )
+        if not hidden:
+            return self
+        entries = tuple(e for e in self.entries if not e.path.startswith(hidden))
+        return replace(self, entries=entries)

@@ -420,9 +420,18 @@ class FakeWorkspaces:
         files = self.opened[workspace.id]
         return self.layer({path: files[path] for path in paths})
 
+    async def unchanged(
+        self, workspace: Workspace, paths: Sequence[str], layer: LayerId
+    ) -> bool:
+        await self.gates.passing("unchanged")
+        files, before = self.opened[workspace.id], self.layers[layer]
+        return all(path in before and files[path] == before[path] for path in paths)
+
     async def adopt(self, folder: Path) -> LayerId:
         await self.gates.passing("adopt")
-        return self.layer(_read_folder(folder))
+        empty = _empty_folders(folder)
+        self.modes |= dict.fromkeys(empty, stat.S_IFDIR | 0o755)
+        return self.layer({**dict.fromkeys(empty, b""), **_read_folder(folder)})
 
     async def read(self, place: Workspace | LayerId, path: str, *, limit: int) -> bytes:
         await self.gates.passing("read")
@@ -516,3 +525,11 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _empty_folders(folder: Path) -> list[str]:
+    return [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*"))
+        if path.is_dir() and not any(path.iterdir())
+    ]

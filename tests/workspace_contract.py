@@ -10,6 +10,7 @@ Each check takes the port and a scratch folder of the host. Run it with::
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -84,6 +85,28 @@ async def collected_paths_are_a_layer_of_their_own(
     assert await port.read(collected, "a/x", limit=9) == b"1"
 
 
+async def empty_folders_are_adopted(port: Workspaces, root: Path) -> None:
+    (root / "1" / "a" / "empty").mkdir(parents=True)
+    layer = await _layer(port, root / "1", **{"a/file": "1"})
+
+    workspace = await _open(port, None, layer)
+
+    found = await port.listing(workspace)
+    assert sorted(found) == ["a/empty", "a/file"]
+    assert stat.S_ISDIR(found["a/empty"].mode)
+
+
+async def what_a_layer_brought_is_known_again(port: Workspaces, root: Path) -> None:
+    layer = await _layer(port, root / "1", **{"a/x": "1", "b": "2"})
+    other = await _layer(port, root / "2", b="3")
+
+    workspace = await _open(port, None, layer, other)
+
+    assert not await port.unchanged(workspace, ["a/x", "b"], layer)
+    assert not await port.unchanged(workspace, ["a/x"], other)
+    assert await port.unchanged(workspace, [], layer)
+
+
 async def reads_are_bounded_and_stay_inside(port: Workspaces, root: Path) -> None:
     layer = await _layer(port, root / "1", a="0123456789")
     workspace = await _open(port, None, layer)
@@ -137,6 +160,8 @@ CHECKS: tuple[Check, ...] = (
     an_empty_workspace_has_the_layers_alone,
     listings_can_be_limited,
     collected_paths_are_a_layer_of_their_own,
+    empty_folders_are_adopted,
+    what_a_layer_brought_is_known_again,
     reads_are_bounded_and_stay_inside,
     exports_make_their_folder,
     caches_have_generations,

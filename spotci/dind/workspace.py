@@ -129,6 +129,15 @@ case $(readlink /proc/self/fd/0) in
 esac
 """
 
+# Prints something where the upper directory, $2, has any of the paths in stdin.
+_WROTE = r"""
+cd "/spotci/r/$1/$2" || exit
+look='for path do
+  if [ -e "./$path" ] || [ -L "./$path" ]; then echo "$path"; exit 255; fi
+done'
+xargs -0 sh -c "$look" sh 2>/dev/null || true
+"""
+
 _WRITE = r"""
 umask 0
 cd "/spotci/r/$1/$2" && cat >"./$3" && chmod 644 "./$3"
@@ -295,6 +304,23 @@ class DockerWorkspaces:
             upper=self._upper(opened),
         )
         return layer
+
+    async def unchanged(
+        self, workspace: Workspace, paths: Sequence[str], layer: LayerId
+    ) -> bool:
+        """Say whether the paths lie in this layer, and the job wrote none of them."""
+        opened = self._of(workspace)
+        if not self.overlay or layer not in opened.layers:
+            return False
+        owners = await self._owners(opened, paths)
+        if any(owner != layer for owner in owners.values()):
+            return False
+        wrote = await self.store.agent.run(
+            *(_WROTE, self.store.run, self._upper(opened)),
+            stdin=b"".join([os.fsencode(path) + b"\0" for path in paths]),
+            operation="compare files",
+        )
+        return not wrote
 
     def _of(self, workspace: Workspace) -> _Opened:
         try:

@@ -40,6 +40,7 @@ __all__ = [
     "tell_downloads",
 ]
 
+_UPLOADING = "Uploading artifacts..."
 _DOTENV = "dotenv"
 _JUNIT = "junit"
 #: Bytes of a JUnit report that are read.
@@ -114,7 +115,7 @@ def resolve_artifacts(job: Job, expand: Callable[[str], str]) -> JobArtifacts | 
 async def tell_downloads(trace: Trace, handovers: Mapping[JobName, Handover]) -> None:
     """Say whose artifacts the job gets."""
     for name, handover in handovers.items():
-        await trace.line(f"Downloading artifacts for {name} ({handover.id})...")
+        await trace.notice(f"Downloading artifacts for {name} ({handover.id})...")
         await trace.line(
             "Downloading artifacts from coordinator... ok        "
             f"id={handover.id} responseStatus=200 OK"
@@ -140,8 +141,8 @@ class Saver:
 
     async def save(self, artifacts: JobArtifacts, *, success: bool) -> None:
         """Make the layers and read the reports."""
-        await self.trace.line("Uploading artifacts...")
         if artifacts.archive_after(success=success):
+            await self.trace.notice(_UPLOADING)
             selected = self.files.select(
                 artifacts.paths,
                 exclude=artifacts.exclude,
@@ -152,6 +153,7 @@ class Saver:
         found: dict[str, None] = {}
         size = 0
         for kind, patterns in artifacts.reports.items():
+            await self.trace.notice(_UPLOADING)
             selected = self.files.select(patterns)
             if not await self._tell(selected, kind):
                 continue
@@ -165,11 +167,7 @@ class Saver:
 
     async def _tell(self, selected: Selected, kind: str) -> bool:
         """Say what was found, and return whether there is something to upload."""
-        for remark in selected.remarks:
-            if remark.warning:
-                await self.trace.warning(remark.text)
-            else:
-                await self.trace.line(remark.text)
+        await self.trace.remarks(selected.remarks)
         if not selected.paths:
             await self.trace.error("No files to upload")
             return False

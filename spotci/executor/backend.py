@@ -314,6 +314,15 @@ class Workspaces(Protocol):
         """Make an immutable layer of these paths of the workspace."""
         ...
 
+    async def unchanged(
+        self, workspace: Workspace, paths: Sequence[str], layer: LayerId
+    ) -> bool:
+        """Say whether all of these paths are as this layer brought them.
+
+        False is no promise that one of them differs.
+        """
+        ...
+
     async def adopt(self, folder: Path) -> LayerId:
         """Make a layer of a folder of the host: the artifacts of an earlier run."""
         ...

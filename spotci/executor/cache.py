@@ -34,8 +34,9 @@ _FALLBACK = "CACHE_FALLBACK_KEY"
 class JobCache:
     """A cache of one job, its variables expanded.
 
-    ``keys`` are those to look for, the first is the one to save under; ``warnings``
-    are lines for the log. ``policy`` None is one that GitLab does not know.
+    ``keys`` are those to look for, the first is the one to save under; there are none
+    where nothing is left of that one. ``warnings`` are lines for the log. ``policy``
+    None is one that the runner does not know: ``fault`` is why it gives up the job.
     """
 
     keys: tuple[str, ...]
@@ -44,6 +45,7 @@ class JobCache:
     policy: CachePolicy | None
     when: SaveWhen
     warnings: tuple[str, ...] = ()
+    fault: str | None = None
 
     @property
     def restores(self) -> bool:
@@ -93,32 +95,39 @@ def _resolve(
     warnings: list[str] = []
     suffix = "" if cache.unprotect else _suffix(protected=plan.protected)
     written = _key(cache.key, index, plan.tree)
-    wanted = [expand(written + suffix)]
-    wanted += [expand(key + suffix) for key in cache.fallback_keys]
-    common = expand(f"${_FALLBACK}")
-    if common.endswith("-protected"):
-        warnings.append(f"{_FALLBACK} {common} not allowed to end in -protected")
-    elif common:
-        wanted.append(common)
-    keys = []
-    for key in wanted:
-        clean = clean_key(key)
-        if clean != key:
-            warnings.append(f'cache key "{key}" sanitized to "{clean}"')
-        if clean:
-            keys.append(clean)
-    policy = expand(cache.policy)
+    keys = [_cleaned(expand(written + suffix), warnings)]
+    if keys[0]:
+        others = [expand(key + suffix) for key in cache.fallback_keys]
+        common = expand(f"${_FALLBACK}")
+        if common.endswith("-protected"):
+            warnings.append(
+                f'{_FALLBACK} "{common}" not allowed to end in "-protected"'
+            )
+        elif common:
+            others.append(common)
+        keys += [_cleaned(key, warnings) for key in others]
+    # None at all is what a job has that does not set it.
+    policy = expand(cache.policy) or CachePolicy.PULL_PUSH
     known = policy in set(CachePolicy)
-    if not known:
-        warnings.append(f"unknown cache policy {policy}")
     return JobCache(
-        keys=tuple(dict.fromkeys(keys)),
+        keys=tuple(dict.fromkeys(filter(None, keys))),
         paths=tuple(expand(path) for path in cache.paths),
         untracked=cache.untracked,
         policy=CachePolicy(policy) if known else None,
         when=cache.when,
         warnings=tuple(warnings),
+        fault=None if known else f"unknown cache policy {policy} for {keys[0]}",
     )
+
+
+def _cleaned(key: str, warnings: list[str]) -> str:
+    """Return the key as the runner cleans it, and note what it says of that."""
+    clean = clean_key(key)
+    if key and not clean:
+        warnings.append(f'cache key "{key}" could not be sanitized')
+    elif clean != key:
+        warnings.append(f'cache key "{key}" sanitized to "{clean}"')
+    return clean
 
 
 def _suffix(*, protected: bool) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import posixpath
 import stat
 from bisect import bisect_left
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spotci.executor.doublestar import compile_pattern, is_literal, literal_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from spotci.executor.backend import FileEntry
 
@@ -70,40 +72,40 @@ class FileSet:
         excludes nothing. Nothing outside of the workspace is ever meant.
         """
         chosen: dict[str, None] = {}
+        exclusion = _Exclusion.of(exclude, self.project_dir)
         remarks = []
         for pattern in patterns:
-            found, remark = self._of_pattern(pattern)
+            found, remark = self._of_pattern(pattern, exclusion)
             chosen.update(dict.fromkeys(found))
             remarks.append(remark)
         if untracked:
-            others = [path for path in self._sorted if self._is_untracked(path)]
+            others = exclusion.rest(filter(self._is_untracked, self._sorted))
             chosen.update(dict.fromkeys(others))
-            remarks.append(Remark(f"untracked: found {len(others)} files"))
-        for pattern in exclude:
-            out = self._excluded(pattern, chosen)
-            if out:
-                remarks.append(Remark(f"{pattern}: excluded {len(out)} files"))
-            for path in out:
-                del chosen[path]
+            remarks.append(
+                Remark(f"untracked: found {len(others)} files")
+                if others
+                else Remark("untracked: no files", warning=True)
+            )
         paths = tuple(path for path in sorted(chosen) if self._can_travel(path))
         return Selected(
             paths=paths,
-            remarks=tuple(remarks),
+            remarks=(*remarks, *exclusion.remarks()),
             bytes=sum(self.entries[path].size for path in paths),
         )
 
-    def _of_pattern(self, pattern: str) -> tuple[list[str], Remark]:
+    def _of_pattern(
+        self, pattern: str, exclusion: _Exclusion
+    ) -> tuple[list[str], Remark]:
         relative = relative_pattern(pattern, self.project_dir)
         if relative is None:
-            return [], Remark(
-                f"{pattern}: not supported: outside build directory", warning=True
-            )
+            return [], _outside(pattern, "processPath")
         try:
-            found = _matching(self._sorted, relative)
-            folders = _matching(self._folders, relative)
+            found = exclusion.rest(_matching(self._sorted, relative))
+            # An empty folder is among the entries, too.
+            folders = set(_matching(self._folders, relative)).difference(self.entries)
         except ValueError as error:
             return [], Remark(f"{pattern}: {error}", warning=True)
-        count = len(set(found) | set(folders))
+        count = len(found) + len(exclusion.rest(sorted(folders)))
         if not count:
             return [], Remark(
                 f"{pattern}: no matching files. Ensure that the artifact path is "
@@ -114,19 +116,65 @@ class FileSet:
             f"{pattern}: found {count} matching artifact files and directories"
         )
 
-    def _excluded(self, pattern: str, paths: Iterable[str]) -> list[str]:
-        try:
-            matches = compile_pattern(pattern.removeprefix("./"))
-        except ValueError:
-            return []
-        return [path for path in paths if matches(path)]
-
     def _is_untracked(self, path: str) -> bool:
         return path not in self.tracked and not stat.S_ISDIR(self.entries[path].mode)
 
     def _can_travel(self, path: str) -> bool:
         mode = self.entries[path].mode
         return stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
+
+
+@dataclass(slots=True)
+class _Exclusion:
+    """``artifacts:exclude``: which paths are left out, counted as the runner does."""
+
+    rules: tuple[tuple[str, Callable[[str], bool]], ...]
+    warnings: tuple[Remark, ...]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, patterns: Iterable[str], project_dir: str) -> _Exclusion:
+        """Read the patterns; one that is outside, or none at all, excludes nothing."""
+        rules, warnings = [], []
+        for pattern in patterns:
+            relative = relative_pattern(pattern, project_dir)
+            if relative is None:
+                warnings.append(_outside(pattern, "isExcluded"))
+                continue
+            with suppress(ValueError):
+                rules.append((pattern, compile_pattern(relative)))
+        return cls(tuple(rules), tuple(warnings))
+
+    def rest(self, paths: Iterable[str]) -> list[str]:
+        """Return the paths that are not excluded, and count the others."""
+        return [path for path in paths if not self._excludes(path)]
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return what is to be said of the patterns."""
+        said = (
+            Remark(f"{pattern}: excluded {self.counts[pattern]} files")
+            for pattern, _ in self.rules
+            if self.counts[pattern]
+        )
+        return (*self.warnings, *said)
+
+    def _excludes(self, path: str) -> bool:
+        for pattern, matches in self.rules:
+            if matches(path):
+                self.counts[pattern] += 1
+                return True
+        return False
+
+
+def _outside(pattern: str, function: str) -> Remark:
+    # The runner names the folder that it would have to look into.
+    folder = literal_prefix(pattern) or "."
+    if folder == pattern and "/" in folder.rstrip("/"):
+        folder = posixpath.dirname(folder) or "/"
+    return Remark(
+        f"{function}: artifact path is not a subpath of project directory: {folder}",
+        warning=True,
+    )
 
 
 def relative_pattern(pattern: str, project_dir: str) -> str | None:

@@ -1,8 +1,22 @@
-"""Names of images: what a service is called, and which images hold Docker."""
+"""Names of images: what a service is called, and what of Docker a job uses."""
 
 from __future__ import annotations
 
-__all__ = ["host_names", "is_docker", "is_docker_service", "repository", "split_image"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spotci.pipeline import Job
+
+__all__ = [
+    "host_names",
+    "is_docker",
+    "is_docker_service",
+    "repository",
+    "split_image",
+    "talks_to_registry",
+]
 
 
 def split_image(name: str) -> tuple[str, str]:
@@ -40,3 +54,15 @@ def is_docker(image: str) -> bool:
 def is_docker_service(image: str) -> bool:
     """Return whether a service of this image is a Docker daemon."""
     return is_docker(image) or "dind" in image.rpartition("/")[2]
+
+
+def talks_to_registry(job: Job, values: Mapping[str, str]) -> bool:
+    """Return whether a script means the local registry, by its name or address.
+
+    ``values`` are those of the job's variables.
+    """
+    address = values.get("CI_REGISTRY", "")
+    lines = (*job.before_script, *job.script, *job.after_script)
+    return address.startswith("localhost") and any(
+        "CI_REGISTRY" in line or address in line for line in lines
+    )

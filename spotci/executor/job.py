@@ -19,6 +19,7 @@ from spotci.executor.end import End
 from spotci.executor.export import copy_into, export_layer
 from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases, RunnerServices
+from spotci.executor.snapshot import Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -72,7 +73,7 @@ class JobRunner:
             backend=backend,
             emit=emit,
             clock=clock,
-            snapshot=snapshot,
+            snapshots=Snapshots(plan.tree, backend.workspaces, snapshot),
             store=self._store,
             hurry=self._hurry,
         )

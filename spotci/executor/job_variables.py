@@ -31,16 +31,24 @@ _HIGHEST_PUBLIC = Level.DOTENV
 class Attempt:
     """What is new with every attempt of a job.
 
-    ``started_at`` is in seconds since the epoch, ``timeout`` in seconds; ``slot`` is
-    the smallest number that no job has that runs at the same time.
+    ``project_dir`` is below ``builds_dir``. ``started_at`` is in seconds since the
+    epoch, ``timeout`` in seconds; ``slot`` is the smallest number that no job has that
+    runs at the same time.
     """
 
     id: int
+    builds_dir: str
     project_dir: str
     started_at: float
     timeout: float
     slot: int = 0
     image: str = ""
+
+    def moved(self, project_dir: str) -> Attempt:
+        """Return the attempt with its project elsewhere, at the same place below."""
+        below = self.project_dir.removeprefix(self.builds_dir)
+        builds_dir = project_dir.removesuffix(below)
+        return replace(self, builds_dir=builds_dir, project_dir=project_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +164,10 @@ def expand_url(
 def _all(
     plan: RunPlan, job: Job, attempt: Attempt, dotenv: Sequence[Variable]
 ) -> list[Variable]:
-    return [*job.variables, *dotenv, *plan.variables, *_predefined(plan, attempt)]
+    return [*job.variables, *dotenv, *plan.variables, *_predefined(attempt)]
 
 
-def _predefined(plan: RunPlan, attempt: Attempt) -> Iterable[Variable]:
+def _predefined(attempt: Attempt) -> Iterable[Variable]:
     started = datetime.fromtimestamp(attempt.started_at, UTC)
     values = {
         "CI_JOB_ID": str(attempt.id),
@@ -170,7 +178,7 @@ def _predefined(plan: RunPlan, attempt: Attempt) -> Iterable[Variable]:
     }
     runner = {
         "CI_PROJECT_DIR": attempt.project_dir,
-        "CI_BUILDS_DIR": attempt.project_dir.removesuffix(f"/{plan.project_path}"),
+        "CI_BUILDS_DIR": attempt.builds_dir,
         "CI_CONCURRENT_ID": str(attempt.slot),
         "CI_CONCURRENT_PROJECT_ID": str(attempt.slot),
         "CI_SERVER": "yes",

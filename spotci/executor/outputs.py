@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.artifacts import Saver, resolve_artifacts
-from spotci.executor.cache_phases import save_caches
+from spotci.executor.cache_phases import CacheSaver
 from spotci.executor.end import End
 from spotci.executor.files import FileSet, needed_folders
 
@@ -107,14 +107,13 @@ class JobOutputs:
     ) -> None:
         name = "archive_cache" if end.passed else "archive_cache_on_failure"
         async with self.trace.section(name, f"Saving cache for {end.adjective} job"):
-            await save_caches(
-                self.workspaces,
-                workspace,
-                self.trace,
-                caches,
-                files,
+            saver = CacheSaver(
+                workspaces=self.workspaces,
+                workspace=workspace,
+                trace=self.trace,
                 project_path=self.plan.project_path,
             )
+            await saver.save(caches, files)
 
     async def _save_artifacts(
         self,

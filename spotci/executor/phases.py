@@ -32,6 +32,7 @@ from spotci.executor.end import (
     tell_end,
     with_full_disk,
 )
+from spotci.executor.images import talks_to_registry
 from spotci.executor.inputs import JobInputs, find_inputs
 from spotci.executor.job_variables import Attempt, expand_url, job_variables
 from spotci.executor.masking import MINIMUM_LENGTH, Secrets
@@ -40,9 +41,9 @@ from spotci.executor.release import record_release
 from spotci.executor.resources import JobResources, WorkspaceRequest
 from spotci.executor.script import ScriptOptions, build_script
 from spotci.executor.services import resolve_services
-from spotci.executor.sources import plan_sources
+from spotci.executor.sources import plan_sources, project_dir
 from spotci.executor.timeouts import go_duration, plan_timeouts
-from spotci.executor.trace import GREEN, Trace
+from spotci.executor.trace import Trace
 from spotci.pipeline import Image
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from spotci.executor.backend import Backend, Exit, SnapshotId
+    from spotci.executor.backend import Backend, Exit
     from spotci.executor.emit import Emit
     from spotci.executor.handover import HandoverStore
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
+    from spotci.executor.snapshot import Snapshots
     from spotci.executor.sources import Sources
     from spotci.executor.timeouts import Timeouts
     from spotci.pipeline import Job
@@ -84,7 +86,7 @@ class RunnerServices:
     backend: Backend
     emit: Emit
     clock: Callable[[], float]
-    snapshot: SnapshotId | None
+    snapshots: Snapshots
     store: HandoverStore
     hurry: anyio.Event
 
@@ -111,6 +113,8 @@ class JobPhases:
     #: Whether the script began: only then there is an after_script.
     _began: bool = False
     _after_ran: bool = False
+    #: Why the project cannot lie where the job wants it.
+    _misplaced: str | None = None
     _release: str | None = None
 
     def __post_init__(self) -> None:
@@ -131,6 +135,7 @@ class JobPhases:
         timeout = (job.timeout or plan.options.job_timeout).total_seconds()
         self._attempt = Attempt(
             id=self.id,
+            builds_dir=plan.builds_dir,
             project_dir=plan.project_dir,
             started_at=self.started,
             timeout=timeout,
@@ -147,8 +152,23 @@ class JobPhases:
             *store.variables(store.sources(job)),
         )
         self._set_variables()
+        self._place()
         self._timeouts = plan_timeouts(timeout, self._variables)
         self._sources = plan_sources(plan, self._variables)
+
+    def _place(self) -> None:
+        """Let the project lie where ``GIT_CLONE_PATH`` says."""
+        attempt = self._attempt
+        try:
+            wanted = project_dir(
+                attempt.project_dir, attempt.builds_dir, self._variables
+            )
+        except ValueError as error:
+            self._misplaced = str(error)
+            return
+        if wanted != attempt.project_dir:
+            self._attempt = replace(attempt, project_dir=wanted)
+            self._set_variables()
 
     @property
     def _plan(self) -> RunPlan:
@@ -213,6 +233,8 @@ class JobPhases:
                 "This job depends on other jobs with expired/erased artifacts: "
                 + ", ".join(lost),
             )
+        if self._misplaced is not None:
+            return failed(FailureReason.UNKNOWN_FAILURE, self._misplaced)
         try:
             await self._prepare(tasks)
             end = await self._get_sources()
@@ -297,15 +319,7 @@ class JobPhases:
             labels={"spotci.run": plan.run, "spotci.job": self.job.name},
             image=image,
             services=services,
-            registry=self._talks_to_registry(),
-        )
-
-    def _talks_to_registry(self) -> bool:
-        """Return whether a script means the local registry, by its name or address."""
-        address = self._variables.values.get("CI_REGISTRY", "")
-        lines = (*self.job.before_script, *self.job.script, *self.job.after_script)
-        return address.startswith("localhost") and any(
-            "CI_REGISTRY" in line or address in line for line in lines
+            registry=talks_to_registry(self.job, variables.values),
         )
 
     async def _open_workspace(self, resources: JobResources) -> None:
@@ -317,19 +331,18 @@ class JobPhases:
             workspaces=self.services.backend.workspaces,
             store=self.services.store,
         )
+        snapshot, folders = await self.services.snapshots.take(self._sources)
         request = WorkspaceRequest(
-            snapshot=self.services.snapshot if self._sources.has_files else None,
+            snapshot=snapshot,
             git_depth=self._sources.depth,
-            layers=self._inputs.layers,
+            layers=(*folders, *self._inputs.layers),
             attempts=max(1, self._variables.number("GET_SOURCES_ATTEMPTS", default=1)),
         )
         workspace = await resources.open_workspace(
-            request, project_dir=self._plan.project_dir
+            request, project_dir=self._attempt.project_dir
         )
         if workspace.spec.project_dir != self._attempt.project_dir:
-            self._attempt = replace(
-                self._attempt, project_dir=workspace.spec.project_dir
-            )
+            self._attempt = self._attempt.moved(workspace.spec.project_dir)
             self._set_variables()
 
     async def _write_files(self, resources: JobResources) -> None:
@@ -358,7 +371,11 @@ class JobPhases:
                 if exit_.code:
                     return ended(exit_)
             for line in self._sources.lines:
-                await trace.line(line)
+                await trace.notice(line)
+            for warning in self._sources.warnings:
+                await trace.warning(warning)
+            if self._sources.fault is not None:
+                raise EngineError(self._sources.fault)
         await self._inputs.tell(trace)
         return None
 
@@ -392,7 +409,7 @@ class JobPhases:
             return end
         self._after_ran = True
         async with self._trace.section("after_script", "Running after_script"):
-            await self._trace.line("Running after script...", colour=GREEN)
+            await self._trace.notice("Running after script...")
             with anyio.move_on_after(self._timeouts.after_script) as deadline:
                 exit_ = await self._shell(
                     self.job.after_script, status=end.status.value

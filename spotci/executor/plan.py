@@ -108,6 +108,11 @@ class RunPlan:
         return self.slugs.get(job) or slugify(job) or "job"
 
     @property
+    def builds_dir(self) -> str:
+        """``CI_BUILDS_DIR``."""
+        return "/builds"
+
+    @property
     def project_dir(self) -> str:
-        """``CI_PROJECT_DIR``."""
-        return f"/builds/{self.project_path}"
+        """``CI_PROJECT_DIR``, where a job does not ask for another."""
+        return f"{self.builds_dir}/{self.project_path}"

@@ -105,6 +105,13 @@ class ShellWorkspaces:
         await _in_thread("collect", partial(_link_paths, source, layer, paths))
         return LayerId(str(layer))
 
+    async def unchanged(
+        self, workspace: Workspace, paths: Sequence[str], layer: LayerId
+    ) -> bool:
+        """Say whether the files have the times that they have in the layer."""
+        folder = workspace.spec.project_dir
+        return await _in_thread("compare", partial(_same, folder, layer, paths))
+
     async def adopt(self, folder: Path) -> LayerId:
         """Copy a folder into a layer."""
         layer = self._new("layers")
@@ -187,6 +194,18 @@ class ShellWorkspaces:
     def _cache_folder(self, key: str) -> Path:
         digest = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         return self.caches / digest
+
+
+def _same(folder: str, layer: str, paths: Iterable[str]) -> bool:
+    for path in paths:
+        try:
+            here, there = Path(folder, path).lstat(), Path(layer, path).lstat()
+        except FileNotFoundError:
+            return False
+        folders = stat.S_ISDIR(here.st_mode) and stat.S_ISDIR(there.st_mode)
+        if here.st_mtime_ns != there.st_mtime_ns and not folders:
+            return False
+    return True
 
 
 async def _in_thread(operation: str, function: Callable[[], T], subject: str = "") -> T:

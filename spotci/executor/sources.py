@@ -1,15 +1,22 @@
-"""``get_sources``: what ``GIT_STRATEGY`` and its like make of a workspace."""
+"""``get_sources``: what ``GIT_STRATEGY`` and its like make of a workspace.
+
+GitLab describes the variables under "Configuring runners"; what is printed, and what
+is refused, is the runner's.
+"""
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from spotci.executor.submodules import plan_submodules
 
 if TYPE_CHECKING:
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
 
-__all__ = ["Sources", "plan_sources"]
+__all__ = ["Sources", "plan_sources", "project_dir"]
 
 _DEPTH = 20
 _SHORT = 8
@@ -20,54 +27,75 @@ class Sources:
     """Whether a workspace begins with the source tree, and what the log says of it.
 
     ``depth`` is how many commits its ``.git`` holds, 0 all of them; None is no
-    ``.git``.
+    ``.git``. ``submodules`` are those whose files are there. ``warnings`` come behind
+    the ``lines``; ``fault`` is why the runner gives up then.
     """
 
-    has_files: bool
-    depth: int | None
-    runs_hooks: bool
-    lines: tuple[str, ...]
+    has_files: bool = True
+    depth: int | None = None
+    runs_hooks: bool = True
+    submodules: frozenset[str] = frozenset()
+    lines: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fault: str | None = None
 
 
 def plan_sources(plan: RunPlan, variables: JobVariables) -> Sources:
     """Return what the variables of a job ask for.
 
     ``GIT_CHECKOUT: "false"`` leaves the files at whatever revision they are, and they
-    are at the one of the pipeline: every job here begins with a new workspace.
+    are at the one of the pipeline: every job here begins with a new workspace. So
+    there is nothing for ``GIT_CLEAN_FLAGS`` to clean, either.
     """
-    strategy = variables.values.get("GIT_STRATEGY", "fetch").strip() or "fetch"
-    if strategy == "none":
-        return _without("Skipping Git repository setup")
-    if strategy == "empty":
-        return _without(
-            "Skipping Git repository setup and creating an empty build directory"
-        )
+    match variables.values.get("GIT_STRATEGY", "").strip():
+        case "none":
+            return _without("Skipping Git repository setup")
+        case "empty":
+            return _without(
+                "Skipping Git repository setup and creating an empty build directory"
+            )
+        case "" | "fetch" | "clone":
+            pass
+        case _:
+            return Sources(fault="unknown GIT_STRATEGY")
     if plan.tree.git_directory is None:
         return Sources(
-            has_files=True,
-            depth=None,
-            runs_hooks=True,
-            lines=("There is no Git repository: using the files as they are.",),
+            lines=("There is no Git repository: using the files as they are.",)
         )
     depth = max(0, variables.number("GIT_DEPTH", default=_DEPTH))
     fetching = f" with git depth set to {depth}" if depth else ""
+    submodules = plan_submodules(plan.tree.submodules, variables, depth)
     return Sources(
-        has_files=True,
         depth=depth,
-        runs_hooks=True,
+        submodules=submodules.paths,
         lines=(
             f"Fetching changes{fetching}...",
             "Created fresh repository.",
             *_checkout(plan, variables),
-            *_submodules(variables),
+            *submodules.lines,
         ),
+        warnings=submodules.warnings,
+        fault=submodules.fault,
     )
+
+
+def project_dir(default: str, builds_dir: str, variables: JobVariables) -> str:
+    """Return where the project lies in a job: ``GIT_CLONE_PATH``, or the default.
+
+    Raises ValueError for a path that is not below ``CI_BUILDS_DIR``.
+    """
+    path = variables.values.get("GIT_CLONE_PATH", "")
+    if not path:
+        return default
+    clean = posixpath.normpath(path)
+    if not clean.startswith(f"{builds_dir}/"):
+        raise ValueError(f'the GIT_CLONE_PATH="{path}" has to be within "{builds_dir}"')
+    return clean
 
 
 def _without(line: str) -> Sources:
     return Sources(
         has_files=False,
-        depth=None,
         runs_hooks=False,
         lines=(line, "Skipping Git checkout", "Skipping Git submodules setup"),
     )
@@ -79,13 +107,3 @@ def _checkout(plan: RunPlan, variables: JobVariables) -> tuple[str, ...]:
     sha = (plan.tree.sha or plan.sha)[:_SHORT]
     ref = variables.values.get("CI_COMMIT_REF_NAME") or plan.pipeline.ref
     return (f"Checking out {sha} as detached HEAD (ref is {ref})...", "")
-
-
-def _submodules(variables: JobVariables) -> tuple[str, ...]:
-    match variables.values.get("GIT_SUBMODULE_STRATEGY", "none"):
-        case "normal":
-            return ("Updating/initializing submodules...",)
-        case "recursive":
-            return ("Updating/initializing submodules recursively...",)
-        case _:
-            return ("Skipping Git submodules setup",)

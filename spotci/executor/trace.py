@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anyio.abc import ObjectReceiveStream
 
     from spotci.executor.emit import Emit
+    from spotci.executor.files import Remark
     from spotci.executor.logs import LogItem
     from spotci.pipeline import JobName
 
@@ -102,6 +103,10 @@ class Trace:
             f"{colour}{self._clean(text)}{RESET if colour else ''}", "runner"
         )
 
+    async def notice(self, text: str) -> None:
+        """Send a line that tells what the runner does next."""
+        await self.line(text, colour=GREEN)
+
     async def warning(self, text: str) -> None:
         """Send a warning in the runner's form."""
         await self.line(f"WARNING: {text}", colour=YELLOW)
@@ -109,6 +114,14 @@ class Trace:
     async def error(self, text: str) -> None:
         """Send an error in the runner's form."""
         await self.line(f"ERROR: {text}", colour=RED)
+
+    async def remarks(self, remarks: Iterable[Remark]) -> None:
+        """Send what is to be said of patterns."""
+        for remark in remarks:
+            if remark.warning:
+                await self.warning(remark.text)
+            else:
+                await self.line(remark.text)
 
     async def service(self, lines: Iterable[str]) -> None:
         """Send lines of a service."""

@@ -7,7 +7,8 @@ index      what is staged, checked out into a scratch folder
 head       what is committed, likewise
 ========== ================================================================
 
-Submodules that are checked out are part of it. ``.git`` and ``.spotci`` never are.
+Submodules that are checked out are part of it, and named, as jobs see them only where
+they ask for them. ``.git`` and ``.spotci`` never are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from spotci.errors import UsageError
 from spotci.project.git import GitCommandError, git_output, git_outputs
 from spotci.project.git_directory import GitDirectories
-from spotci.tree import SourceTree, TreeEntry
+from spotci.tree import SourceTree, Submodule, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,6 +51,7 @@ class Listing:
 
     tracked: tuple[str, ...]
     untracked: tuple[str, ...] = ()
+    submodules: tuple[Submodule, ...] = ()
 
 
 def list_files(project: Project, source: SourceKind = "worktree") -> Listing:
@@ -103,6 +105,7 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
         root=root,
         entries=entries,
         tracked=frozenset(listing.tracked),
+        submodules=listing.submodules,
         sha=project.sha,
         git_directory=git_directories.prepare if git_directories else None,
         blob_ids=lambda paths: blob_ids(root, paths),
@@ -135,14 +138,30 @@ def _list_repository(
             raise GitCommandError("ls-files", errors)
     tracked, submodules = _staged(results[0][1])
     others = _names(results[1][1]) if untracked else []
+    found: list[Submodule] = []
     for submodule in submodules:
         # One that is not checked out has no .git: git would list the outer one.
         if not (root / submodule / ".git").exists():
+            found.append(Submodule(path=submodule, checked_out=False))
             continue
         inner = _list_repository(root / submodule, environ, untracked=untracked)
         tracked += [f"{submodule}/{path}" for path in inner.tracked]
         others += [f"{submodule}/{path}" for path in inner.untracked]
-    return Listing(tracked=tuple(tracked), untracked=tuple(filter(_wanted, others)))
+        found += _with_inner(submodule, inner)
+    return Listing(
+        tracked=tuple(tracked),
+        untracked=tuple(filter(_wanted, others)),
+        submodules=tuple(found),
+    )
+
+
+def _with_inner(path: str, inner: Listing) -> list[Submodule]:
+    """Return a submodule with those that are inside of it."""
+    nested = (
+        replace(submodule, path=f"{path}/{submodule.path}", nested=True)
+        for submodule in inner.submodules
+    )
+    return [Submodule(path=path), *nested]
 
 
 def _staged(output: bytes) -> tuple[list[str], list[str]]:
@@ -214,8 +233,10 @@ def _check_out_index(
         extra=extra,
     )
     commits = _submodule_commits(output)
+    found: list[Submodule] = []
     for position, submodule in enumerate(submodules):
         if not (root / submodule / ".git").exists():
+            found.append(Submodule(path=submodule, checked_out=False))
             continue
         inner_index = index.with_name(f"{index.name}.{position}")
         inner = {"GIT_INDEX_FILE": str(inner_index)}
@@ -230,7 +251,8 @@ def _check_out_index(
             inside=Path(),
         )
         tracked += [f"{submodule}/{path}" for path in listing.tracked]
-    return Listing(tracked=tuple(tracked))
+        found += _with_inner(submodule, listing)
+    return Listing(tracked=tuple(tracked), submodules=tuple(found))
 
 
 def _submodule_commits(output: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ from spotci.executor.cache import clean_key, resolve_caches
 from spotci.pipeline import Artifacts, Cache, CacheKey, CachePolicy
 from spotci.tree import SourceTree, TreeEntry
 from spotci.variables import expand_runner
-from tests.builders import job, plan
+from tests.builders import job, plan, variable
 from tests.executor_world import World
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from spotci.executor.cache import JobCache
     from spotci.executor.plan import RunPlan
 
+LOCALLY = (
+    "No URL provided, cache will not be uploaded to shared cache server. "
+    "Cache will be stored only locally."
+)
 FILES = {"Gemfile.lock": "aaa", "sub/package.json": "bbb", "other": "ccc"}
 
 
@@ -98,7 +102,7 @@ def test_unprotect_and_a_fallback_that_is_not_allowed(tmp_path: Path) -> None:
 
     assert one.keys == ("a",)
     assert one.warnings == (
-        "CACHE_FALLBACK_KEY z-protected not allowed to end in -protected",
+        'CACHE_FALLBACK_KEY "z-protected" not allowed to end in "-protected"',
     )
 
 
@@ -109,6 +113,7 @@ def test_unprotect_and_a_fallback_that_is_not_allowed(tmp_path: Path) -> None:
         ("pull", True, False),
         ("push", False, True),
         ("$P", True, False),
+        ("$UNSET", True, True),
         ("wrong", False, False),
     ],
 )
@@ -116,9 +121,25 @@ def test_policy(tmp_path: Path, policy: str, *, restores: bool, saves: bool) -> 
     (cache,) = resolve(tmp_path, Cache(paths=("x",), policy=policy), P="pull")
 
     assert (cache.restores, cache.saves) == (restores, saves)
-    assert cache.warnings == (
-        ("unknown cache policy wrong",) if policy == "wrong" else ()
+    assert cache.fault == (
+        "unknown cache policy wrong for default-protected"
+        if policy == "wrong"
+        else None
     )
+
+
+def test_without_its_own_key_a_cache_is_skipped(tmp_path: Path) -> None:
+    cache = Cache(
+        key=CacheKey(text=".."),
+        paths=("x",),
+        unprotect=True,
+        fallback_keys=("other",),
+    )
+
+    (one,) = resolve(tmp_path, cache)
+
+    assert one.keys == ()
+    assert one.warnings == ('cache key ".." could not be sanitized',)
 
 
 def test_a_cache_of_nothing_is_none(tmp_path: Path) -> None:
@@ -257,5 +278,94 @@ async def test_a_push_cache_is_not_restored(tmp_path: Path) -> None:
 
     log = world.log()
     assert "Not downloading cache default-protected due to policy" in log
-    assert "Archive is up to date!" in log
+    assert "Created cache" in log
+    stored = world.backend.workspaces.caches["local/project:default-protected"]
+    assert world.backend.workspaces.layers[stored] == {}
+
+
+def saving(world: World) -> list[str]:
+    """Return what the log tells of saving the only cache of a job."""
+    log = world.log()
+    start = log.index("Creating cache default-protected...") + 1
+    return log[start : log.index("Created cache") + 1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "saved"),
+    [
+        pytest.param(None, {}, True, id="the first, of nothing"),
+        pytest.param(None, {"x": b"1"}, True, id="the first"),
+        pytest.param({"x": b"1"}, {}, False, id="the same"),
+        pytest.param({"x": b"1"}, {"x": b"2"}, True, id="a file was changed"),
+        pytest.param({"x": b"1"}, {"x/b": b"2"}, True, id="a file is new"),
+        pytest.param({"x": b"1"}, {"x": None}, False, id="all files are gone"),
+    ],
+)
+async def test_a_cache_is_saved_where_there_is_something_new_in_it(
+    tmp_path: Path,
+    before: dict[str, bytes] | None,
+    after: dict[str, bytes | None],
+    *,
+    saved: bool,
+) -> None:
+    world = World(tmp_path, job("a", script=("m",), cache=(Cache(paths=("x",)),)))
+    workspaces = world.backend.workspaces
+    name = "local/project:default-protected"
+    if before is not None:
+        workspaces.caches[name] = workspaces.layer(before)
+    held = workspaces.caches.get(name)
+    world.backend.program("$ m", files=after)
+
+    await world.run()
+
+    assert saving(world)[1:] == [
+        LOCALLY if saved else "Archive is up to date!",
+        "Created cache",
+    ]
+    assert (workspaces.caches[name] != held) is saved
+
+
+async def test_a_cache_found_by_a_fallback_key_is_saved_by_its_own(
+    tmp_path: Path,
+) -> None:
+    cache = Cache(paths=("x",), fallback_keys=("old",))
+    world = World(tmp_path, job("a", cache=(cache,)))
+    workspaces = world.backend.workspaces
+    workspaces.caches["local/project:old-protected"] = workspaces.layer({"x": b"1"})
+
+    await world.run()
+
+    assert saving(world)[1:] == [LOCALLY, "Created cache"]
+    assert set(workspaces.caches) == {
+        "local/project:default-protected",
+        "local/project:old-protected",
+    }
+
+
+async def test_the_runner_gives_up_on_a_policy_that_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, job("a", cache=(Cache(paths=("x",), policy="$WRONG"),)))
+    world.plan = replace(world.plan, variables=(variable("WRONG", "wrong"),))
+
+    result = await world.run()
+
+    fault = "unknown cache policy wrong for default-protected"
+    assert result.failure_reason == "runner_system_failure"
+    assert world.log()[-3:] == [
+        "== Restoring cache",
+        "== Cleaning up project directory and file based variables",
+        f"ERROR: Job failed (system failure): {fault}",
+    ]
+
+
+async def test_a_cache_without_a_key_is_skipped(tmp_path: Path) -> None:
+    cache = Cache(key=CacheKey(text="."), paths=("x",), unprotect=True)
+    world = World(tmp_path, job("a", cache=(cache,)))
+
+    await world.run()
+
+    log = world.log()
+    assert "Skipping cache extraction due to empty cache key" in log
+    assert "Skipping cache archiving due to empty cache key" in log
     assert world.backend.workspaces.caches == {}

@@ -160,8 +160,14 @@ def test_relative_patterns(pattern: str, expected: str | None) -> None:
         pytest.param(
             ["/etc/passwd"],
             [],
-            "/etc/passwd: not supported: outside build directory",
+            "processPath: artifact path is not a subpath of project directory: /etc",
             id="outside",
+        ),
+        pytest.param(
+            ["../*/x"],
+            [],
+            "processPath: artifact path is not a subpath of project directory: ..",
+            id="glob outside",
         ),
         pytest.param(["[a"], [], "[a: a bracket is not closed: '[a'", id="no pattern"),
     ],
@@ -182,7 +188,25 @@ def test_excluded() -> None:
     selected = files().select(["dist"], exclude=["dist/*.log", "dist/sub", "**/no"])
 
     assert selected.paths == ("dist/app.js", "dist/sub/x.js")
-    assert selected.remarks[1:] == (Remark("dist/*.log: excluded 1 files"),)
+    assert selected.remarks == (
+        # app.js, sub/x.js, and dist itself.
+        Remark("dist: found 3 matching artifact files and directories"),
+        Remark("dist/*.log: excluded 1 files"),
+        Remark("dist/sub: excluded 1 files"),
+    )
+
+
+def test_a_file_is_counted_wherever_it_is_excluded() -> None:
+    patterns = ["dist/*.js", "dist/app.js", "dist/*.log"]
+
+    selected = files().select(patterns, exclude=[f"{DIR}/dist/app.*", "/etc/*"])
+
+    assert selected.paths == ()
+    assert [remark.text for remark in selected.remarks[-2:]] == [
+        "isExcluded: artifact path is not a subpath of project directory: /etc",
+        f"{DIR}/dist/app.*: excluded 3 files",
+    ]
+    assert all("no matching files" in each.text for each in selected.remarks[:3])
 
 
 def test_a_folder_with_its_content_is_excluded_by_a_pattern_for_both() -> None:

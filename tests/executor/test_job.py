@@ -139,15 +139,17 @@ async def test_all_phases_in_the_runners_words(tmp_path: Path) -> None:
         "Created cache",
         "== Uploading artifacts for successful job",
         "Uploading artifacts...",
-        "dist/: found 3 matching artifact files and directories",
+        "dist/: found 2 matching artifact files and directories",
         (
             "WARNING: none: no matching files. Ensure that the artifact path is "
             "relative to the working directory (/builds/local/project)"
         ),
         "dist/*.log: excluded 1 files",
         'Uploading artifacts as "archive" to coordinator... 201 Created',
+        "Uploading artifacts...",
         "junit.xml: found 1 matching artifact files and directories",
         'Uploading artifacts as "junit" to coordinator... 201 Created',
+        "Uploading artifacts...",
         "build.env: found 1 matching artifact files and directories",
         'Uploading artifacts as "dotenv" to coordinator... 201 Created',
         "== Cleaning up project directory and file based variables",

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from spotci.variables import Variable
 
 DIR = "/builds/local/project"
-ATTEMPT = Attempt(id=7, project_dir=DIR, started_at=0.0, timeout=3600.0, slot=2)
+ATTEMPT = Attempt(
+    id=7,
+    builds_dir="/builds",
+    project_dir=DIR,
+    started_at=0.0,
+    timeout=3600.0,
+    slot=2,
+)
 
 
 def variables(
@@ -196,3 +203,18 @@ def test_timeouts(values: dict[str, str], expected: tuple[float, ...]) -> None:
 )
 def test_go_durations(seconds: float, expected: str) -> None:
     assert go_duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "builds_dir"),
+    [
+        (DIR, "/builds/3/local/project", "/builds/3"),
+        ("/builds/go/src", "/tmp/x/builds/go/src", "/tmp/x/builds"),
+    ],
+)
+def test_builds_dir_of_a_moved_project(
+    before: str, after: str, builds_dir: str
+) -> None:
+    moved = replace(ATTEMPT, project_dir=before).moved(after)
+
+    assert (moved.project_dir, moved.builds_dir) == (after, builds_dir)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spotci.executor.job_variables import JobVariables
-from spotci.executor.sources import plan_sources
-from spotci.tree import SourceTree
+from spotci.executor.sources import plan_sources, project_dir
+from spotci.tree import SourceTree, Submodule
 from tests.builders import plan
 
 TREE = SourceTree(
@@ -39,37 +39,155 @@ NO_SUBMODULES = "Skipping Git submodules setup"
             id="no checkout",
         ),
         pytest.param(
-            {"GIT_SUBMODULE_STRATEGY": "recursive", "CI_COMMIT_REF_NAME": "main"},
-            20,
-            (
-                FETCHED,
-                CREATED,
-                *CHECKOUT,
-                "Updating/initializing submodules recursively...",
-            ),
-            id="submodules in submodules",
-        ),
-        pytest.param(
-            {"GIT_SUBMODULE_STRATEGY": "normal"},
-            20,
-            (FETCHED, CREATED, *CHECKOUT, "Updating/initializing submodules..."),
-            id="submodules",
-        ),
-        pytest.param(
             {"GIT_STRATEGY": "none"},
             None,
             ("Skipping Git repository setup", "Skipping Git checkout", NO_SUBMODULES),
             id="none",
+        ),
+        pytest.param(
+            {"GIT_STRATEGY": "empty"},
+            None,
+            (
+                "Skipping Git repository setup and creating an empty build directory",
+                "Skipping Git checkout",
+                NO_SUBMODULES,
+            ),
+            id="empty",
         ),
     ],
 )
 def test_sources(
     values: dict[str, str], depth: int | None, lines: tuple[str, ...]
 ) -> None:
-    variables = JobVariables(values=values, files={}, public={}, secrets=())
-
-    sources = plan_sources(replace(plan(), tree=TREE), variables)
+    sources = plan_sources(replace(plan(), tree=TREE), job_values(values))
 
     assert sources.depth == depth
     assert sources.lines == lines
     assert sources.has_files is (depth is not None)
+    assert sources.fault is None
+
+
+@pytest.mark.parametrize("name", ["GIT_STRATEGY", "GIT_SUBMODULE_STRATEGY"])
+def test_the_runner_gives_up_on_strategies_that_it_does_not_know(name: str) -> None:
+    sources = plan_sources(replace(plan(), tree=TREE), job_values({name: "bogus"}))
+
+    assert sources.fault == f"unknown {name}"
+
+
+DEPTH_3 = "Updating/initializing submodules recursively with git depth set to 3..."
+LIBRARY = Submodule(path="lib/core")
+INNER = Submodule(path="lib/core/inner", nested=True)
+DOCS = Submodule(path="docs")
+ABSENT = Submodule(path="absent", checked_out=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "seen", "lines"),
+    [
+        pytest.param({}, set(), (NO_SUBMODULES,), id="none"),
+        pytest.param(
+            {"GIT_SUBMODULE_STRATEGY": "normal"},
+            {"lib/core", "docs"},
+            (
+                "Updating/initializing submodules with git depth set to 20...",
+                "Updated submodules",
+            ),
+            id="normal",
+        ),
+        pytest.param(
+            {"GIT_SUBMODULE_STRATEGY": "recursive", "GIT_DEPTH": "0"},
+            {"lib/core", "lib/core/inner", "docs"},
+            (
+                "Updating/initializing submodules recursively...",
+                "Updated submodules",
+            ),
+            id="recursive",
+        ),
+        pytest.param(
+            {
+                "GIT_SUBMODULE_STRATEGY": "recursive",
+                "GIT_SUBMODULE_PATHS": "lib",
+                "GIT_SUBMODULE_DEPTH": "3",
+            },
+            {"lib/core", "lib/core/inner"},
+            (
+                DEPTH_3,
+                "Updated submodules",
+            ),
+            id="paths and depth",
+        ),
+        pytest.param(
+            {
+                "GIT_SUBMODULE_STRATEGY": "normal",
+                "GIT_SUBMODULE_PATHS": ":(exclude)docs",
+            },
+            {"lib/core"},
+            (
+                "Updating/initializing submodules with git depth set to 20...",
+                "Updated submodules",
+            ),
+            id="all but one",
+        ),
+        pytest.param(
+            {
+                "GIT_SUBMODULE_STRATEGY": "normal",
+                "GIT_SUBMODULE_PATHS": ":(exclude) lib/core docs",
+            },
+            {"docs"},
+            (
+                "Updating/initializing submodules with git depth set to 20...",
+                "Updated submodules",
+            ),
+            id="one, and not another",
+        ),
+    ],
+)
+def test_submodules(
+    values: dict[str, str], seen: set[str], lines: tuple[str, ...]
+) -> None:
+    tree = replace(TREE, submodules=(LIBRARY, INNER, DOCS, ABSENT))
+
+    sources = plan_sources(replace(plan(), tree=tree), job_values(values))
+
+    assert sources.submodules == seen
+    assert sources.lines[-len(lines) :] == lines
+
+
+def test_a_submodule_that_is_not_checked_out_is_named() -> None:
+    tree = replace(TREE, submodules=(ABSENT,))
+    values = {"GIT_SUBMODULE_STRATEGY": "normal"}
+
+    sources = plan_sources(replace(plan(), tree=tree), job_values(values))
+
+    assert sources.warnings == (
+        "the submodule absent is not checked out here: its folder is empty",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", "/builds/group/project"),
+        ("/builds/go/src/project", "/builds/go/src/project"),
+        ("/builds/a/../b/", "/builds/b"),
+    ],
+)
+def test_git_clone_path(path: str, expected: str) -> None:
+    values = job_values({"GIT_CLONE_PATH": path})
+
+    assert project_dir("/builds/group/project", "/builds", values) == expected
+
+
+@pytest.mark.parametrize("path", ["/etc", "/builds", "/builds/../etc", "relative"])
+def test_git_clone_path_stays_below_the_builds(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^the GIT_CLONE_PATH=") as caught:
+        project_dir("/builds/a/b", "/builds", job_values({"GIT_CLONE_PATH": path}))
+
+    assert str(caught.value) == (
+        f'the GIT_CLONE_PATH="{path}" has to be within "/builds"'
+    )
+
+
+def job_values(values: dict[str, str]) -> JobVariables:
+    """Return variables of a job with nothing but these values."""
+    return JobVariables(values=values, files={}, public={}, secrets=())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spotci.errors import UsageError
 from spotci.project import source_tree
 from spotci.project.tree import _blob_id
+from spotci.tree import Submodule
 from tests.project.repositories import GitFolder
 
 if TYPE_CHECKING:
@@ -139,6 +140,32 @@ def test_submodules_are_part_of_the_tree(
     assert {entry.path for entry in tree.entries} == committed | new
 
 
+@pytest.mark.parametrize(
+    ("kept", "seen"),
+    [
+        (set(), set()),
+        ({"lib"}, {"lib/.gitmodules", "lib/x"}),
+        ({"lib", "lib/deep"}, {"lib/.gitmodules", "lib/x", "lib/deep/y"}),
+    ],
+)
+@pytest.mark.parametrize("source", ["worktree", "index", "head"])
+def test_a_tree_with_some_of_its_submodules(
+    nested: GitFolder,
+    scratch: Path,
+    source: SourceKind,
+    kept: set[str],
+    seen: set[str],
+) -> None:
+    tree = source_tree(nested.open(), source, scratch)
+
+    assert tree.submodules == (
+        Submodule(path="lib"),
+        Submodule(path="lib/deep", nested=True),
+    )
+    files = {entry.path for entry in tree.with_submodules(kept).entries}
+    assert {path for path in files if path.startswith("lib/")} - {"lib/new"} == seen
+
+
 def test_a_submodule_that_is_not_checked_out_is_left_out(
     repository: GitFolder, tmp_path: Path, environ: dict[str, str], scratch: Path
 ) -> None:
@@ -151,6 +178,7 @@ def test_a_submodule_that_is_not_checked_out_is_left_out(
     tree = source_tree(repository.open(), "worktree", scratch)
 
     assert {entry.path for entry in tree.entries} == {".gitmodules", "a"}
+    assert tree.submodules == (Submodule(path="lib", checked_out=False),)
 
 
 def test_a_repository_inside_that_is_no_submodule_is_left_out(
