@@ -24,13 +24,13 @@ class Origin:
 class Component:
     """What ``$[[ component.… ]]`` says of the CI/CD component that a file is.
 
-    ``reference`` is what stood behind the ``@``, ``version`` the tag or branch that it
-    was resolved to, ``sha`` the commit.
+    ``reference`` is what stood behind the ``@``, ``version`` the version that it was
+    resolved to, None for a branch or a commit, ``sha`` the commit.
     """
 
     name: str
     sha: str
-    version: str
+    version: str | None
     reference: str
 
 

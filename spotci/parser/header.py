@@ -154,7 +154,7 @@ def _plain_or_none(node: Node | None) -> Any:  # noqa: ANN401 - any YAML value
     return None if node is None else plain(node)
 
 
-def _component(spec: Mapping, file: SourceFile) -> dict[str, str]:
+def _component(spec: Mapping, file: SourceFile) -> dict[str, str | None]:
     """Return what the header asks to know of the component, and nothing else."""
     asked = spec.get("component")
     if file.component is None or not isinstance(asked, Sequence):

@@ -59,7 +59,9 @@ class Values:
     """What blocks can access: inputs, the component, variables for ``expand_vars``."""
 
     inputs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    component: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    component: Mapping[str, str | None] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     variables: Mapping[str, Variable] = field(
         default_factory=lambda: MappingProxyType({})
     )

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from spotci.project.git import Git
     from spotci.source import Component, Origin
 
-__all__ = ["MAX_BYTES", "Checkout", "semantic_versions", "source_file", "wildcard"]
+__all__ = [
+    "MAX_BYTES",
+    "Checkout",
+    "is_semantic_version",
+    "semantic_versions",
+    "source_file",
+    "wildcard",
+]
 
 #: GitLab's limit of a YAML file (application setting max_yaml_size_bytes).
 MAX_BYTES = 2 * 1024 * 1024
@@ -119,6 +126,11 @@ class Checkout:
         return git_output(self.root, self.environ, *arguments)
 
 
+def is_semantic_version(name: str) -> bool:
+    """Whether a name is a whole version, such as ``1.2.3`` or ``v1.2.3-rc1``."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def semantic_versions(tags: Sequence[str], wanted: str) -> list[str]:
     """Return the tags that a component version allows, the highest first.
 
@@ -128,7 +140,7 @@ def semantic_versions(tags: Sequence[str], wanted: str) -> list[str]:
     """
     prefix: list[int] = []
     if wanted != "~latest":
-        parts = wanted.removeprefix("v").split(".")
+        parts = wanted.split(".")
         if len(parts) >= _NUMBERS or not all(part.isdecimal() for part in parts):
             return []
         prefix = [int(part) for part in parts]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spotci.project.fetch import Fetcher
     from spotci.project.include_cache import IncludeCache
 
-__all__ = ["GitlabApi"]
+__all__ = ["AccessError", "GitlabApi"]
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NOT_FOUND = 404
@@ -28,6 +28,10 @@ _TOKEN_HINT = (
     "a private project needs a token: SPOTCI_GITLAB_URL and SPOTCI_GITLAB_TOKEN; "  # noqa: S105 - no token
     "or name a local checkout in .spotci.toml: "
 )
+
+
+class AccessError(ReadError):
+    """A project does not exist, or the token does not open it: servers do not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,16 @@ class GitlabApi:
     def commit(self, project: str, ref: str | None) -> str:
         """Return the commit of a ref, of the default branch where it is None.
 
-        Raises ReadError where the project or the ref does not exist.
+        Raises AccessError where the project, and ReadError where the ref does not
+        exist.
         """
+        sha = self.find_commit(project, ref)
+        if sha is None:
+            raise ReadError(f"Project `{project}` reference `{ref}` does not exist!")
+        return sha
+
+    def find_commit(self, project: str, ref: str | None) -> str | None:
+        """Return the commit of a ref, or None where there is none in the project."""
         if ref is not None and _SHA.fullmatch(ref):
             return ref
         name = quote(ref or "HEAD", safe="")
@@ -53,9 +65,7 @@ class GitlabApi:
             if error.status not in _REFUSED:
                 raise _failed(project, error) from None
             self._check_project(project)
-            raise ReadError(
-                f"Project `{project}` reference `{ref}` does not exist!"
-            ) from None
+            return None
         sha = found.get("id") if isinstance(found, dict) else None
         if not isinstance(sha, str) or not _SHA.fullmatch(sha):
             raise ReadError(f"Project `{project}` gave an answer that is no commit!")
@@ -127,8 +137,8 @@ def _project(project: str) -> str:
     return f"projects/{quote(project, safe='')}"
 
 
-def _denied(project: str) -> ReadError:
-    return ReadError(
+def _denied(project: str) -> AccessError:
+    return AccessError(
         f"Project `{project}` not found or access denied! Make sure any includes in "
         "the pipeline configuration are correctly defined.",
         hint=f'{_TOKEN_HINT}[projects] "{project}" = "../{project.rpartition("/")[2]}"',

@@ -22,9 +22,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from spotci.errors import ReadError
-from spotci.project.checkouts import Checkout, semantic_versions, source_file
+from spotci.project.checkouts import (
+    Checkout,
+    is_semantic_version,
+    semantic_versions,
+    source_file,
+)
 from spotci.project.fetch import Fetcher, FetchError
-from spotci.project.gitlab_api import GitlabApi
+from spotci.project.gitlab_api import AccessError, GitlabApi
 from spotci.project.include_cache import IncludeCache, cache_folder
 from spotci.project.load_settings import REPOSITORY_FILE
 from spotci.source import Component, Origin
@@ -44,6 +49,8 @@ _TEMPLATE_FOLDER = "lib/gitlab/ci/templates"
 _COMPONENT = re.compile(
     r"(?P<host>[^/@]+)/(?P<project>[^@]+)/(?P<name>[^/@]+)@(?P<version>[^@]+)"
 )
+#: A version with one or two numbers: the highest release that begins with them.
+_PARTIAL_VERSION = re.compile(r"\d+(\.\d+)?")
 _SECRET_PART = re.compile(r"(?<=//)[^/@]*(?=@)|(?<=token=)[^&#]+")
 
 
@@ -145,9 +152,20 @@ class OutsideReader:
                 f"Component `{address}` does not have a valid address!",
                 hint="write host/group/project/name@version",
             )
-        project, version = match["project"], match["version"]
-        host = None if match["host"] == self._project.remote.fqdn else match["host"]
-        resolved, sha = self._component_version(host, project, version, address)
+        host, project, version = match["host"], match["project"], match["version"]
+        # The server of the project may lie below a path, which is part of its name.
+        own = self._project.server_url.partition("://")[2]
+        if f"{host}/{project}/".startswith(f"{own}/"):
+            project = f"{host}/{project}".removeprefix(f"{own}/")
+            host = None
+        try:
+            resolved, sha = self._component_version(host, project, version, address)
+        except AccessError as error:
+            raise ReadError(
+                f"Component '{address}' - project does not exist or you don't have"
+                " sufficient permissions",
+                hint=error.hint,
+            ) from None
         origin = Origin(project=project, ref=sha, host=host)
         for path in (
             f"templates/{match['name']}.yml",
@@ -155,8 +173,12 @@ class OutsideReader:
         ):
             content = self.read(origin, path)
             if content:
+                # GitLab knows the version of a release, not of a branch or a commit.
                 component = Component(
-                    name=match["name"], sha=sha, version=resolved, reference=version
+                    name=match["name"],
+                    sha=sha,
+                    version=resolved if is_semantic_version(resolved) else None,
+                    reference=version,
                 )
                 return source_file(address, content, origin, component)
         raise ReadError(f"Component '{address}' - content not found")
@@ -188,7 +210,7 @@ class OutsideReader:
     ) -> tuple[str, str]:
         """Return the tag, branch or commit that a version means, and its commit."""
         checkout = self._checkout(project)
-        partial = version == "~latest" or re.fullmatch(r"v?\d+(\.\d+)?", version)
+        partial = version == "~latest" or _PARTIAL_VERSION.fullmatch(version)
         if checkout is not None:
             names = semantic_versions(checkout.tags(), version) if partial else []
             for name in (*names[:1], version):
@@ -202,7 +224,8 @@ class OutsideReader:
             names = semantic_versions(api.releases(project), version) if partial else []
             if names or version != "~latest":
                 name = names[0] if names else version
-                return name, api.commit(project, name)
+                if (found := api.find_commit(project, name)) is not None:
+                    return name, found
         raise ReadError(
             f"Component '{address}' - content not found",
             hint=f'"{project}" has no version "{version}"',

@@ -1,7 +1,8 @@
-"""HTTP servers on the loopback for the tests of includes."""
+"""HTTP servers and a proxy on the loopback for the tests of includes."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["CERTIFICATE", "Answer", "Server", "serve"]
+__all__ = ["CERTIFICATE", "Answer", "Server", "serve", "tunnel_to"]
 
-#: Key and certificate, for the tests alone, of a server that is called localhost.
+#: Key and certificate, for the tests alone, of a server that is called localhost,
+#: gitlab.com or gitlab.example.com, whichever is asked for.
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 
@@ -31,10 +33,14 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running server: ``requests`` are the paths and headers that were asked for."""
+    """A running server: ``requests`` are the paths and headers that were asked for.
+
+    It answers what ``answers`` has for a path, or else ``route``, or else 404.
+    """
 
     port: int
     answers: dict[str, Answer]
+    route: Callable[[str, Mapping[str, str]], Answer | None] | None = None
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -46,18 +52,29 @@ class Server:
     def paths(self) -> list[str]:
         return [path for path, _ in self.requests]
 
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        found = self.answers.get(path)
+        if found is None and self.route is not None:
+            found = self.route(path, headers)
+        return found or Answer(b"missing", 404)
+
     def url(self, path: str) -> str:
         return f"http://{self.authority}{path}"
 
 
 @contextmanager
-def serve(answers: Mapping[str, Answer], *, tls: bool = False) -> Iterator[Server]:
-    """Serve answers by path; any other path is 404."""
+def serve(
+    answers: Mapping[str, Answer],
+    *,
+    tls: bool = False,
+    route: Callable[[str, Mapping[str, str]], Answer | None] | None = None,
+) -> Iterator[Server]:
+    """Serve answers by path, or those of ``route``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.requests.append((self.path, dict(self.headers)))
-            answer = server.answers.get(self.path, Answer(b"missing", 404))
+            answer = server.answer(self.path, dict(self.headers))
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
@@ -88,15 +105,56 @@ def serve(answers: Mapping[str, Answer], *, tls: bool = False) -> Iterator[Serve
         httpd.socket = context.wrap_socket(
             httpd.socket, server_side=True, do_handshake_on_connect=False
         )
-    server = Server(httpd.server_address[1], dict(answers))
+    server = Server(httpd.server_address[1], dict(answers), route)
+    with _running(httpd):
+        try:
+            yield server
+        finally:
+            server.stopped.set()
+
+
+@contextmanager
+def tunnel_to(server: Server) -> Iterator[str]:
+    """Run a proxy that takes every CONNECT to one server; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            with socket.create_connection(("127.0.0.1", server.port)) as there:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=_copy, args=(there, self.connection))
+                back.start()
+                _copy(self.connection, there)
+                back.join()
+            self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base
+            """Say nothing."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _running(httpd):
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+
+
+@contextmanager
+def _running(httpd: ThreadingHTTPServer) -> Iterator[None]:
     thread = threading.Thread(
         target=httpd.serve_forever, kwargs={"poll_interval": 0.01}
     )
     thread.start()
     try:
-        yield server
+        yield
     finally:
-        server.stopped.set()
         httpd.shutdown()
         thread.join()
         httpd.server_close()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy bytes until one side ends, and tell the other."""
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:  # the other side has gone
+        return

@@ -540,19 +540,23 @@ class TestComponent:
         [
             ("~latest", "v1.1.0"),
             ("1", "v1.1.0"),
-            ("v1.1", "v1.1.0"),
+            ("1.1", "v1.1.0"),
             ("v1.1.0", "v1.1.0"),
-            ("main", "main"),
+            ("main", None),
         ],
     )
     def test_versions_in_a_checkout(
-        self, mapped: GitFolder, templates: GitFolder, reference: str, version: str
+        self,
+        mapped: GitFolder,
+        templates: GitFolder,
+        reference: str,
+        version: str | None,
     ) -> None:
         templates.git("tag", "v2.0.0-rc1", "v1.1.0")
         address = f"gitlab.example.com/acme/templates/lint@{reference}"
         found = reader(mapped).component(address)
 
-        sha = templates.git("rev-parse", f"{version}^{{commit}}")
+        sha = templates.git("rev-parse", f"{version or reference}^{{commit}}")
         assert (found.name, found.text) == (address, "lint: 1\n")
         assert found.origin == Origin(project="acme/templates", ref=sha)
         assert found.component == Component(
@@ -608,6 +612,12 @@ class TestComponent:
                 "Component 'gitlab.example.com/acme/templates/lint@1.0' - content not "
                 "found",
                 id="a version before there was one",
+            ),
+            pytest.param(
+                "gitlab.example.com/acme/templates/lint@v1",
+                "Component 'gitlab.example.com/acme/templates/lint@v1' - content not "
+                "found",
+                id="a part of a version has no letter",
             ),
             pytest.param(
                 "gitlab.example.com/acme/templates/lint@9.9",
