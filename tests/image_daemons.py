@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import requests
-from docker.errors import APIError
+from anyio import to_thread
 
-from spotci.dind.calls import Calls
+from spotci.dind.library import translated
 from spotci.dind.settings import EngineSettings
+from spotci.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from spotci.dind.engine import DindEngine
 
 __all__ = ["FakeDaemon", "FakeRegistry", "make_engine"]
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -37,7 +39,7 @@ class FakeRegistry:
 
 @dataclass
 class FakeDaemon:
-    """The calls of the docker library that are about images."""
+    """What a Daemon is asked about images; it is its own client of the library, too."""
 
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     #: Names, and ids, to what an inspection says.
@@ -72,10 +74,57 @@ class FakeDaemon:
     def count(self, call: str) -> int:
         return self.calls.count(call)
 
-    def inspect_image(self, name: str) -> dict[str, Any]:
+    @property
+    def client(self) -> FakeDaemon:
+        return self
+
+    async def get(
+        self, path: str, *, operation: str, subject: str, error: type[EngineError]
+    ) -> dict[str, Any]:
+        kind, name = path.removesuffix("/json").removeprefix("/").split("/", 1)
+        answer = self._inspect if kind == "images" else self._distribution
+        try:
+            return answer(name)
+        except LookupError as fault:
+            words = str(fault.args[0])
+            raise error(
+                words, operation=operation, subject=subject, status=404
+            ) from fault
+
+    async def post(
+        self,
+        path: str,
+        *,
+        query: dict[str, str],
+        operation: str,
+        subject: str,
+        error: type[EngineError],
+    ) -> None:
+        del operation, subject, error
+        identity = path.removeprefix("/images/").removesuffix("/tag")
+        name = f"{query['repo']}:{query['tag']}"
+        self.calls.append(f"tag {identity} {name}")
+        self.images[name] = self.images[identity]
+
+    async def call(
+        self,
+        operation: str,
+        subject: str,
+        function: Callable[[Any], T],
+        *,
+        abandon: bool = False,
+        error: type[EngineError] = EngineError,
+    ) -> T:
+        def perform() -> T:
+            with translated(operation, subject, error=error):
+                return function(self)
+
+        return await to_thread.run_sync(perform, abandon_on_cancel=abandon)
+
+    def _inspect(self, name: str) -> dict[str, Any]:
         self.calls.append(f"inspect {name}")
         if name not in self.images:
-            raise api_error(404, f"No such image: {name}")
+            raise LookupError(f"No such image: {name}")
         return self.images[name]
 
     def get_image(self, name: str, *, chunk_size: int) -> Iterator[bytes]:
@@ -100,10 +149,6 @@ class FakeDaemon:
         else:
             self.add(found["Id"], found["Id"], tagged="0001-01-01T00:00:00Z")
             yield {"stream": f"Loaded image ID: {found['Id']}\n"}
-
-    def tag(self, identity: str, repository: str, tag: str) -> None:
-        self.calls.append(f"tag {identity} {repository}:{tag}")
-        self.images[f"{repository}:{tag}"] = self.images[identity]
 
     def pull(  # the library's own signature
         self,
@@ -141,14 +186,11 @@ class FakeDaemon:
         )
         self.images[f"{repository}@{digest}"] = self.images[name]
 
-    def inspect_distribution(
-        self, name: str, auth_config: dict[str, str]
-    ) -> dict[str, Any]:
-        assert auth_config == {}
+    def _distribution(self, name: str) -> dict[str, Any]:
         self.calls.append(f"distribution {name}")
         digest = self._digest(name)
         if digest is None:
-            raise api_error(404, self.registry.refusal)
+            raise LookupError(self.registry.refusal)
         return {"Descriptor": {"digest": digest}}
 
     def _digest(self, name: str) -> str | None:
@@ -160,19 +202,17 @@ class FakeDaemon:
 
 
 @dataclass
+class _Outer:
+    daemon: FakeDaemon
+
+
+@dataclass
 class _Engine:
-    client: FakeDaemon
-    host: FakeDaemon
+    inner: FakeDaemon
+    outer: _Outer
     settings: EngineSettings = field(default_factory=EngineSettings)
-    calls: Calls = field(default_factory=Calls)
 
 
 def make_engine(client: FakeDaemon, host: FakeDaemon) -> DindEngine:
     """Return what the images of an engine need of it."""
-    return cast("DindEngine", _Engine(client, host))
-
-
-def api_error(status: int, message: str) -> APIError:
-    response = requests.Response()
-    response.status_code = status
-    return APIError(message, response=response, explanation=message)
+    return cast("DindEngine", _Engine(client, _Outer(host)))

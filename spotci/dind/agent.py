@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import itertools
 from contextlib import asynccontextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from spotci.dind.agent_shell import PROGRAM, AnswerDecoder, Scripts
 from spotci.dind.space import room_hint
 from spotci.dind.streams import Demultiplexer, Stream
-from spotci.dind.transport import hijack
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
-    from contextlib import AbstractAsyncContextManager
 
     from anyio.abc import ByteStream
 
@@ -323,12 +320,8 @@ class ScriptProcess:
         await self._check()
 
     async def _check(self) -> None:
-        engine = self._engine
-        found: dict[str, Any] = await engine.calls(
-            self._operation,
-            self._subject,
-            partial(engine.host.exec_inspect, self._id),
-            abandon=True,
+        found = await self._engine.outer.daemon.get(
+            f"/exec/{self._id}/json", operation=self._operation, subject=self._subject
         )
         code = found.get("ExitCode")
         if code is None or found.get("Running"):
@@ -343,22 +336,15 @@ class ScriptProcess:
 async def _process(
     engine: DindEngine, script: str, *args: str, stdin: bool
 ) -> AsyncIterator[tuple[ByteStream, str]]:
-    command = ["sh", "-c", script, "spot-ci-agent", *args]
-    made: dict[str, Any] = await engine.calls(
-        "run in the engine",
-        engine.settings.name,
-        partial(engine.host.exec_create, engine.container, command, stdin=stdin),
-    )
-    connection: AbstractAsyncContextManager[ByteStream] = hijack(
-        engine.outer.address,
-        f"/v{engine.host.api_version}/exec/{made['Id']}/start",
-        body={"Detach": False, "Tty": False},
+    async with engine.outer.daemon.execute(
+        engine.container,
+        ["sh", "-c", script, "spot-ci-agent", *args],
+        stdin=stdin,
         operation="run in the engine",
         subject=engine.settings.name,
-    )
-    async with connection as stream:
+    ) as (stream, exec_id):
         try:
-            yield stream, str(made["Id"])
+            yield stream, exec_id
         finally:
             with suppress(
                 anyio.BrokenResourceError, anyio.ClosedResourceError, OSError

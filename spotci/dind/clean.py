@@ -24,6 +24,8 @@ from spotci.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from docker.api.client import APIClient
+
     from spotci.dind.outer import Outer
     from spotci.dind.settings import EngineSettings
 
@@ -91,12 +93,12 @@ async def find_objects(
     wanted = {f"{MARK}=1", f"{USER}={os.getuid()}"}
     if not every_engine:
         wanted.add(f"{ENGINE}={settings.name}")
-    found = await outer.calls(
-        "list", "objects", partial(_labelled, outer, sorted(wanted)), abandon=True
+    found = await outer.daemon.call(
+        "list", "objects", partial(_labelled, sorted(wanted)), abandon=True
     )
     if not parts or Part.IMAGES in parts:
-        found += await outer.calls(
-            "list", "images", partial(_images, outer, pulled_images(settings))
+        found += await outer.daemon.call(
+            "list", "images", partial(_images, pulled_images(settings))
         )
     if not parts:
         found += _folders(settings, every_engine=every_engine)
@@ -133,8 +135,8 @@ async def clean(
             await stack.enter_async_context(engine_lock(settings))
         for item in objects:
             try:
-                await outer.calls(
-                    f"remove {item.kind}", item.name, partial(_remove, outer, item)
+                await outer.daemon.call(
+                    f"remove {item.kind}", item.name, partial(_remove, item)
                 )
             except EngineError as fault:
                 # An image may be in use by containers that are not ours: it stays.
@@ -154,8 +156,7 @@ def _is_chosen(item: Found, parts: Collection[Part]) -> bool:
     return any(item.role in _PARTS[part] for part in parts)
 
 
-def _labelled(outer: Outer, wanted: list[str]) -> list[Found]:
-    client = outer.client
+def _labelled(wanted: list[str], client: APIClient) -> list[Found]:
     filters: dict[str, Any] = {"label": wanted}
     containers = client.containers(all=True, filters=filters)
     volumes = client.volumes(filters=filters)["Volumes"] or ()
@@ -193,11 +194,11 @@ def _found(
     )
 
 
-def _images(outer: Outer, names: Iterable[str]) -> list[Found]:
+def _images(names: Iterable[str], client: APIClient) -> list[Found]:
     return [
         Found(kind=Kind.IMAGE, id=item["Id"], name=name)
         for name in names
-        for item in outer.client.images(name=name)
+        for item in client.images(name=name)
     ]
 
 
@@ -215,8 +216,8 @@ def _folders(settings: EngineSettings, *, every_engine: bool) -> list[Found]:
 
 async def _usage(outer: Outer) -> dict[str, int]:
     """Return bytes by id of images and containers and by name of volumes."""
-    found: dict[str, Any] = await outer.calls(
-        "measure", "disk usage", outer.client.df, abandon=True
+    found: dict[str, Any] = await outer.daemon.get(
+        "/system/df", operation="measure", subject="disk usage"
     )
     usage = {item["Id"]: int(item.get("Size") or 0) for item in found["Images"] or ()}
     for item in found["Containers"] or ():
@@ -235,8 +236,7 @@ def _sized(item: Found, usage: Mapping[str, int]) -> Found:
     return replace(item, size=usage.get(item.id))
 
 
-def _remove(outer: Outer, item: Found) -> None:
-    client = outer.client
+def _remove(item: Found, client: APIClient) -> None:
     match item.kind:
         case Kind.CONTAINER:
             client.remove_container(item.id, v=True, force=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from spotci.dind import services
 from spotci.dind.attach import AttachedProcess
+from spotci.dind.daemon import PATIENCE
 from spotci.dind.job_defaults import with_defaults
 from spotci.dind.labels import run_labels
 from spotci.dind.transport import hijack
@@ -18,21 +19,18 @@ from spotci.errors import ContainerError
 from spotci.executor.backend import ContainerId, Exit, NetworkId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from anyio.abc import ByteStream
-    from docker.api.client import APIClient
 
+    from spotci.dind.daemon import Json
     from spotci.dind.engine import DindEngine
     from spotci.dind.shell import Shell
     from spotci.executor.backend import ContainerSpec, DockerAccess, Mount, Process
 
 __all__ = ["DockerEngine", "container_config"]
 
-T = TypeVar("T")
-
-_NOT_FOUND = 404
 _CONFLICT = 409
 _FORBIDDEN = 403
 
@@ -61,6 +59,7 @@ class DockerEngine:
 
     def __init__(self, engine: DindEngine, run: str, shell: Shell) -> None:
         self._engine, self._run, self._shell = engine, run, shell
+        self._daemon = engine.inner
         #: Containers with stdin; True where the registry is to be reached as localhost.
         self._attended: dict[ContainerId, bool] = {}
 
@@ -71,38 +70,47 @@ class DockerEngine:
 
     async def create_network(self, name: str) -> NetworkId:
         """Create a bridge network."""
-        client = self._engine.client
-        create = partial(
-            client.create_network, name, driver="bridge", labels=run_labels(self._run)
+        made = await self._daemon.post(
+            "/networks/create",
+            {"Name": name, "Driver": "bridge", "Labels": run_labels(self._run)},
+            operation="create network",
+            subject=name,
+            error=ContainerError,
         )
-        made: dict[str, Any] = await self._call("create network", name, create)
         return NetworkId(made["Id"])
 
     async def remove_network(self, network: NetworkId) -> None:
         """Remove a network, and its containers from it."""
-        client = self._engine.client
-        remove = partial(client.remove_network, network)
+        remove = partial(
+            self._daemon.delete,
+            f"/networks/{network}",
+            operation="remove network",
+            subject=network,
+            error=ContainerError,
+            missing_ok=True,
+        )
         try:
-            await self._call("remove network", network, remove)
+            await remove()
         except ContainerError as fault:
-            if fault.status == _NOT_FOUND:
-                return
             if fault.status != _FORBIDDEN:
                 raise
-            await self._call(
-                "remove network", network, partial(_detach_all, client, network)
-            )
-            await self._call("remove network", network, remove)
+            await self._detach_all(network)
+            await remove()
 
     async def create(self, spec: ContainerSpec) -> ContainerId:
         """Create a container."""
-        client = self._engine.client
         spec = with_defaults(spec, self._engine.settings)
-        config = container_config(spec, self._run)
-        create = partial(
-            client.create_container_from_config, config, spec.name, spec.platform
+        query = {"name": spec.name}
+        if spec.platform is not None:
+            query["platform"] = spec.platform
+        made = await self._daemon.post(
+            "/containers/create",
+            container_config(spec, self._run),
+            query=query,
+            operation="create container",
+            subject=spec.name,
+            error=ContainerError,
         )
-        made: dict[str, Any] = await self._call("create container", spec.name, create)
         container = ContainerId(made["Id"])
         if spec.stdin:
             self._attended[container] = spec.registry or services.is_given(spec)
@@ -145,54 +153,55 @@ class DockerEngine:
 
     async def stop(self, container: ContainerId, *, grace: float) -> None:
         """Send SIGTERM, and SIGKILL after ``grace`` seconds, rounded up."""
-        client = self._engine.client
         seconds = math.ceil(grace)
-        with suppress(_GoneError):
-            await self._call(
-                "stop container",
-                container,
-                partial(client.stop, container, timeout=seconds),
-                abandon=True,
-            )
+        await self._tell(
+            container,
+            "stop",
+            t=seconds,
+            missing_ok=True,
+            abandon=True,
+            patience=seconds + PATIENCE,
+        )
 
     async def remove(self, container: ContainerId) -> None:
         """Kill and remove a container and its anonymous volumes."""
-        client = self._engine.client
         self._attended.pop(container, None)
-        remove = partial(client.remove_container, container, v=True, force=True)
-        with suppress(_GoneError):
-            try:
-                await self._call("remove container", container, remove)
-            except ContainerError as fault:
-                if fault.status != _CONFLICT:
-                    raise
-                # Somebody else removes it already: wait for that.
-                wait = partial(client.wait, container, condition="removed")
-                await self._call("remove container", container, wait, abandon=True)
+        try:
+            await self._daemon.delete(
+                f"/containers/{container}",
+                query={"v": True, "force": True},
+                operation="remove container",
+                subject=container,
+                error=ContainerError,
+                missing_ok=True,
+            )
+        except ContainerError as fault:
+            if fault.status != _CONFLICT:
+                raise
+            # Somebody else removes it already: wait for that.
+            await self._tell(
+                container, "wait", condition="removed", missing_ok=True, abandon=True
+            )
 
     async def logs(self, container: ContainerId, *, tail: int) -> bytes:
         """Return the last lines of a service, stdout and stderr as they came."""
-        client = self._engine.client
-        return await self._call(
+        return await self._daemon.call(
             "read log",
             container,
-            lambda: bytes(client.logs(container, tail=tail)),
+            lambda client: bytes(client.logs(container, tail=tail)),
             abandon=True,
+            error=ContainerError,
         )
 
     async def running(self, container: ContainerId) -> bool:
         """Say whether the container runs; one that is gone does not."""
-        try:
-            found = await self._inspect(container)
-        except _GoneError:
-            return False
-        return bool(found["State"]["Running"])
+        found = await self._inspect(container, missing_ok=True)
+        return found is not None and bool(found["State"]["Running"])
 
     async def probe(self, container: ContainerId, port: int) -> bool:
         """Try to connect to the container's port from the engine."""
-        try:
-            found = await self._inspect(container)
-        except _GoneError:
+        found = await self._inspect(container, missing_ok=True)
+        if found is None:
             return False
         for network in found["NetworkSettings"]["Networks"].values():
             if address := network["IPAddress"]:
@@ -212,13 +221,12 @@ class DockerEngine:
     def _attached(
         self, container: ContainerId, *, stdin: bool
     ) -> AbstractAsyncContextManager[ByteStream]:
-        engine = self._engine
         target = (
-            f"/v{engine.client.api_version}/containers/{container}/attach"
+            f"/containers/{container}/attach"
             f"?stream=1&stdout=1&stderr=1&stdin={int(stdin)}"
         )
         return hijack(
-            engine.address,
+            self._daemon.address,
             target,
             operation="attach to container",
             subject=container,
@@ -226,8 +234,7 @@ class DockerEngine:
         )
 
     async def _start(self, container: ContainerId) -> None:
-        client = self._engine.client
-        await self._call("start container", container, partial(client.start, container))
+        await self._tell(container, "start")
 
     async def _reach_registry(self, container: ContainerId) -> None:
         pid = (await self._inspect(container))["State"]["Pid"]
@@ -236,59 +243,60 @@ class DockerEngine:
             await services.reach_registry(self._shell, pid, port)
 
     async def _exit(self, container: ContainerId) -> Exit:
-        client = self._engine.client
-        ended = await self._call(
-            "wait for container",
-            container,
-            partial(client.wait, container),
-            abandon=True,
-        )
+        ended = await self._tell(container, "wait", abandon=True, patience=None)
         code = int(ended["StatusCode"])
         if code == 0:
             return Exit(code=0)
         state = (await self._inspect(container))["State"]
         return Exit(code=code, oom_killed=bool(state["OOMKilled"]))
 
-    async def _inspect(self, container: ContainerId) -> dict[str, Any]:
-        client = self._engine.client
-        found: dict[str, Any] = await self._call(
-            "inspect container",
-            container,
-            partial(client.inspect_container, container),
-            abandon=True,
+    async def _inspect(
+        self, container: ContainerId, *, missing_ok: bool = False
+    ) -> Json:
+        return await self._daemon.get(
+            f"/containers/{container}/json",
+            operation="inspect container",
+            subject=container,
+            error=ContainerError,
+            missing_ok=missing_ok,
         )
-        return found
 
-    async def _call(
+    async def _tell(
         self,
-        operation: str,
-        subject: str,
-        function: Callable[[], T],
+        container: ContainerId,
+        verb: str,
         *,
+        missing_ok: bool = False,
         abandon: bool = False,
-    ) -> T:
-        try:
-            return await self._engine.calls(
-                operation, subject, function, abandon=abandon, error=ContainerError
+        patience: float | None = PATIENCE,
+        **query: object,
+    ) -> Json:
+        return await self._daemon.post(
+            f"/containers/{container}/{verb}",
+            query=query,
+            operation=f"{verb} container",
+            subject=container,
+            error=ContainerError,
+            missing_ok=missing_ok,
+            abandon=abandon,
+            patience=patience,
+        )
+
+    async def _detach_all(self, network: NetworkId) -> None:
+        found = await self._daemon.get(
+            f"/networks/{network}",
+            operation="inspect network",
+            subject=network,
+            error=ContainerError,
+        )
+        for container in found.get("Containers") or {}:
+            await self._daemon.post(
+                f"/networks/{network}/disconnect",
+                {"Container": container, "Force": True},
+                operation="remove network",
+                subject=network,
+                error=ContainerError,
             )
-        except ContainerError as fault:
-            if fault.status == _NOT_FOUND and "o such container" in fault.message:
-                raise _GoneError(
-                    fault.message,
-                    operation=operation,
-                    subject=subject,
-                    status=_NOT_FOUND,
-                ) from fault
-            raise
-
-
-class _GoneError(ContainerError):
-    """There is no such container."""
-
-
-def _detach_all(client: APIClient, network: str) -> None:
-    for container in client.inspect_network(network).get("Containers") or {}:
-        client.disconnect_container_from_network(container, network, force=True)
 
 
 def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:

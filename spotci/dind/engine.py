@@ -14,16 +14,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
 
 from spotci.dind import boot, labels, registry
-from spotci.dind.calls import together
+from spotci.dind.daemon import Daemon
 from spotci.dind.outer import connect_outer
 from spotci.dind.state import engine_lock, private_dir
-from spotci.dind.transport import Address, answers, connect
+from spotci.dind.together import together
+from spotci.dind.transport import Address, answers
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from docker.api.client import APIClient
 
-    from spotci.dind.calls import Calls
     from spotci.dind.outer import ContainerState, Outer
     from spotci.dind.settings import EngineSettings, Progress
 
@@ -53,9 +53,8 @@ class DindEngine:
     """A running engine and the ways to it."""
 
     settings: EngineSettings
-    #: The inner daemon.
-    client: APIClient
-    address: Address
+    #: The daemon in the engine's container.
+    inner: Daemon
     #: The developer's daemon.
     outer: Outer
     #: Id of the engine's container on the host.
@@ -66,19 +65,19 @@ class DindEngine:
     version: str
 
     @property
-    def host(self) -> APIClient:
-        """Client of the developer's daemon."""
-        return self.outer.client
+    def client(self) -> APIClient:
+        """The docker library's client of the inner daemon."""
+        return self.inner.client
 
     @property
-    def calls(self) -> Calls:
-        """The threads for calls to both daemons."""
-        return self.outer.calls
+    def host(self) -> APIClient:
+        """The docker library's client of the developer's daemon."""
+        return self.outer.daemon.client
 
     def close(self) -> None:
         """Close the connections to both daemons."""
-        self.client.close()
-        self.host.close()
+        self.inner.close()
+        self.outer.daemon.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,7 @@ async def engine_status(settings: EngineSettings) -> EngineStatus:
     engine = await _reach(outer, settings, state)
     if engine is None:
         return seen(state="silent")
-    info = await engine.calls("inspect engine", settings.name, engine.client.info)
+    info = await _info(engine)
     return seen(
         state="running",
         version=engine.version,
@@ -339,14 +338,14 @@ async def _reach(
     address = await _address(outer, settings, state, fetch=False)
     if address is None:
         return None
+    inner = Daemon(address)
     try:
-        client, version = await to_thread.run_sync(connect, address)
+        version = await inner.version()
     except EngineUnavailableError:
         return None
     return DindEngine(
         settings=settings,
-        client=client,
-        address=address,
+        inner=inner,
         outer=outer,
         container=state.id,
         registry_port=_registry_port(settings, state),
@@ -387,11 +386,15 @@ def _registry_port(settings: EngineSettings, state: ContainerState) -> int | Non
     return state.ports.get(f"{settings.registry_port}/tcp")
 
 
-async def _check_storage(engine: DindEngine) -> None:
-    info = await engine.calls(
-        "inspect engine", engine.settings.name, engine.client.info
+async def _info(engine: DindEngine) -> dict[str, Any]:
+    found: dict[str, Any] = await engine.inner.get(
+        "/info", operation="inspect engine", subject=engine.settings.name
     )
-    driver = info["Driver"]
+    return found
+
+
+async def _check_storage(engine: DindEngine) -> None:
+    driver = (await _info(engine))["Driver"]
     if driver not in _GOOD_DRIVERS:
         raise EngineError(
             f'the engine stores layers with "{driver}", which copies every image for'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from docker import errors
+from spotci.errors import ImagePullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ def copy_image(
     answers = target.load_image(  # type: ignore[no-untyped-call]
         _counted(pieces, text, size, note), quiet=True
     )
-    return _loaded(answers)
+    return _loaded(answers, name)
 
 
 def pull_image(
@@ -54,7 +54,7 @@ def pull_image(
     auth: Mapping[str, str],
     note: Progress,
 ) -> None:
-    """Let a daemon pull an image; raise APIError with the registry's words."""
+    """Let a daemon pull an image; raise ImagePullError with the registry's words."""
     text = f"pulling {reference.name}"
     progress = PullProgress()
     note(text, 0, None)
@@ -68,7 +68,7 @@ def pull_image(
     )
     for line in lines:
         if "error" in line:
-            raise errors.APIError(_message(line))
+            raise _refused(line, "pull image", reference.name)
         if progress.add(line):
             note(text, progress.done, progress.total)
 
@@ -122,11 +122,11 @@ def _counted(
         note(text, done if size is None else min(done, size), size)
 
 
-def _loaded(answers: Iterable[Mapping[str, Any]]) -> str | None:
+def _loaded(answers: Iterable[Mapping[str, Any]], name: str) -> str | None:
     found = None
     for line in answers:
         if "error" in line:
-            raise errors.APIError(_message(line))
+            raise _refused(line, "take image", name)
         text = str(line.get("stream", ""))
         for prefix in (_TAG_LINE, _ID_LINE):
             if text.startswith(prefix):
@@ -134,7 +134,9 @@ def _loaded(answers: Iterable[Mapping[str, Any]]) -> str | None:
     return found
 
 
-def _message(line: Mapping[str, Any]) -> str:
+def _refused(line: Mapping[str, Any], operation: str, subject: str) -> ImagePullError:
     detail = line.get("errorDetail")
     text = detail.get("message") if isinstance(detail, dict) else None
-    return str(text or line["error"])
+    return ImagePullError(
+        str(text or line["error"]), operation=operation, subject=subject
+    )

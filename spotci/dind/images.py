@@ -29,19 +29,18 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import to_thread
 
-from spotci.dind.calls import together
 from spotci.dind.image_facts import image_info, is_newer, suits_platform
 from spotci.dind.image_transfer import copy_image, pull_image
 from spotci.dind.references import Reference
 from spotci.dind.registry_auth import has_helper, registry_auth
 from spotci.dind.shared import shared_work
+from spotci.dind.together import together
 from spotci.errors import EngineError, ImagePullError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from docker.api.client import APIClient
-
+    from spotci.dind.daemon import Daemon
     from spotci.dind.engine import DindEngine
     from spotci.dind.settings import Progress
     from spotci.dind.shared import SharedWork
@@ -171,10 +170,10 @@ class _Request:
         """Return the engine's own image, or the host engine's, or None."""
         engine, compared = self._engine, self._session.compared
         known = self._session.ids.get(self._key, self._name)
-        found = await self._inspect(engine.client, known)
+        found = await self._inspect(engine.inner, known)
         if self._is_ours or (found is not None and self._key in compared):
             return found
-        theirs = await self._inspect(engine.host, self._name)
+        theirs = await self._inspect(engine.outer.daemon, self._name)
         if theirs is not None and (found is None or is_newer(theirs, found)):
             found = await self._take(theirs)
         compared.add(self._key)
@@ -182,11 +181,11 @@ class _Request:
 
     async def _take(self, theirs: _Found) -> _Found:
         """Copy an image of the host engine, or name one that is there already."""
-        session, client = self._session, self._engine.client
+        session, inner = self._session, self._engine.inner
         copies: list[str | None] = []
 
         async def copy(note: Progress) -> None:
-            if await self._inspect(client, theirs["Id"]) is not None:
+            if await self._inspect(inner, theirs["Id"]) is not None:
                 await self._name_it(theirs["Id"])
                 return
             copies.append(await self._copy(theirs, note))
@@ -194,7 +193,7 @@ class _Request:
         await session.work.share(("copy", self._key), copy, self._progress)
         names = (self._name, theirs["Id"], *(name for name in copies if name))
         for name in names:
-            found = await self._inspect(client, name)
+            found = await self._inspect(inner, name)
             if found is not None:
                 if name != self._name:
                     session.ids[self._key] = found["Id"]
@@ -202,15 +201,14 @@ class _Request:
         raise self._failure("the engine has not kept it")
 
     async def _copy(self, theirs: _Found, note: Progress) -> str | None:
-        engine = self._engine
+        host = self._engine.outer.daemon
         async with self._session.transfers:
-            return await engine.calls(
+            return await self._engine.inner.call(
                 "take image",
                 self._name,
-                partial(
-                    copy_image,
-                    engine.host,
-                    engine.client,
+                lambda client: copy_image(
+                    host.client,
+                    client,
                     self._name,
                     theirs.get("Size") or None,
                     note,
@@ -224,37 +222,36 @@ class _Request:
         reference = self._reference
         if reference.tag is None:
             return
-        client = self._engine.client
-        await self._engine.calls(
-            "tag image",
-            self._name,
-            partial(client.tag, identity, reference.repository, reference.tag),
+        await self._engine.inner.post(
+            f"/images/{identity}/tag",
+            query={"repo": reference.repository, "tag": reference.tag},
+            operation="tag image",
+            subject=self._name,
             error=ImagePullError,
         )
 
     async def _from_our_registry(self, *, or_engine: bool) -> _Found:
         """Return what the registry beside the engine has; see the module."""
-        client = self._engine.client
+        inner = self._engine.inner
         try:
             digest = self._reference.digest or await self._digest()
         except ImagePullError:
             found = None
             if or_engine:
-                found = await self._inspect(client, self._name)
+                found = await self._inspect(inner, self._name)
             if found is None:
                 raise
             return found
         exact = self._reference.at(digest)
-        found = await self._inspect(client, exact.name)
+        found = await self._inspect(inner, exact.name)
         return found or await self._pull(exact)
 
     async def _digest(self) -> str:
         """Ask the registry, through the engine, what it has under the name."""
-        found: _Found = await self._engine.calls(
-            "pull image",
-            self._name,
-            partial(self._engine.client.inspect_distribution, self._name, {}),
-            abandon=True,
+        found: _Found = await self._engine.inner.get(
+            f"/distribution/{self._name}/json",
+            operation="pull image",
+            subject=self._name,
             error=ImagePullError,
         )
         return str(found["Descriptor"]["digest"])
@@ -270,7 +267,7 @@ class _Request:
         await session.work.share(key, pull, self._progress)
         session.ids.pop(self._key, None)
         session.compared.add(self._key)
-        found = await self._inspect(self._engine.client, reference.name)
+        found = await self._inspect(self._engine.inner, reference.name)
         if found is None:
             raise self._failure(
                 f"the registry's image is not for the platform {self._platform}"
@@ -284,12 +281,11 @@ class _Request:
         if not self._is_ours:
             auth = await to_thread.run_sync(registry_auth, environ, registry)
         try:
-            await self._engine.calls(
+            await self._engine.inner.call(
                 "pull image",
                 self._name,
-                partial(
-                    pull_image,
-                    self._engine.client,
+                lambda client: pull_image(
+                    client,
                     reference,
                     platform=self._platform,
                     auth=auth,
@@ -305,14 +301,13 @@ class _Request:
                 )
             raise
 
-    async def _inspect(self, client: APIClient, name: str) -> _Found | None:
+    async def _inspect(self, daemon: Daemon, name: str) -> _Found | None:
         """Return what a daemon knows of an image, None where it has none that suits."""
         try:
-            found: _Found = await self._engine.calls(
-                "inspect image",
-                name,
-                partial(client.inspect_image, name),
-                abandon=True,
+            found: _Found = await daemon.get(
+                f"/images/{name}/json",
+                operation="inspect image",
+                subject=name,
                 error=ImagePullError,
             )
         except ImagePullError as failure:

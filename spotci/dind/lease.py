@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spotci.dind.attach import FrameDecoder
-from spotci.dind.calls import together
 from spotci.dind.labels import MARK, RUN
 from spotci.dind.store import REMOVE_RUN
-from spotci.dind.transport import answers, hijack
+from spotci.dind.together import together
+from spotci.dind.transport import answers
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from anyio.abc import ByteStream
 
@@ -41,6 +41,13 @@ _START = 20.0
 
 _NOT_FOUND = 404
 _CONFLICT = 409
+
+#: How each kind is removed; anonymous volumes go with their container.
+_REMOVAL: Mapping[str, Mapping[str, object]] = {
+    "container": {"v": True, "force": True},
+    "network": {},
+    "volume": {"force": True},
+}
 
 #: Arguments of the lease's shell begin so, and nothing else in the engine does.
 _NAME = "spot-ci-lease="
@@ -110,20 +117,14 @@ async def begin_lease(
 
 @asynccontextmanager
 async def _shell(engine: DindEngine, run: str) -> AsyncIterator[ByteStream]:
-    command = ["sh", "-c", _SCRIPT, f"{_NAME}{run}"]
-    create = partial(
-        engine.host.exec_create,
+    async with engine.outer.daemon.execute(
         engine.container,
-        command,
+        ["sh", "-c", _SCRIPT, f"{_NAME}{run}"],
         stdin=True,
-        environment={"REMOVE_RUN": REMOVE_RUN},
-    )
-    made: dict[str, Any] = await engine.calls("hold lease", run, create)
-    target = f"/v{engine.host.api_version}/exec/{made['Id']}/start"
-    body = {"Detach": False, "Tty": False}
-    async with hijack(
-        engine.outer.address, target, body=body, operation="hold lease", subject=run
-    ) as stream:
+        environment=[f"REMOVE_RUN={REMOVE_RUN}"],
+        operation="hold lease",
+        subject=run,
+    ) as (stream, _):
         yield stream
 
 
@@ -142,7 +143,7 @@ async def _await_ready(stream: ByteStream, run: str) -> None:
 
 async def _end(engine: DindEngine, run: str, stream: ByteStream) -> None:
     """Remove what is left, and say so; where that fails, the lease has to do it."""
-    if not await answers(engine.address):
+    if not await answers(engine.inner.address):
         return  # the engine ended, and its containers with it
     try:
         await remove_runs(engine, {run})
@@ -173,7 +174,7 @@ async def sweep(engine: DindEngine, shell: Shell, *, own: str) -> frozenset[str]
         await remove_runs(engine, dead)
         await shell.run(REMOVE_RUN, *sorted(dead))
     if live == {own}:
-        await _each(engine, "container", unknown, partial(_remove_container, engine))
+        await _remove(engine, "container", unknown)
     return dead
 
 
@@ -192,22 +193,9 @@ async def remove_runs(engine: DindEngine, runs: Iterable[str]) -> None:
     """Remove the containers, networks and volumes of these runs."""
     for run in runs:
         containers, networks, volumes = await _objects(engine, run)
-        client = engine.client
-        await _each(
-            engine,
-            "container",
-            [item["Id"] for item in containers],
-            partial(_remove_container, engine),
-        )
-        await _each(
-            engine, "network", [item["Id"] for item in networks], client.remove_network
-        )
-        await _each(
-            engine,
-            "volume",
-            [item["Name"] for item in volumes],
-            partial(client.remove_volume, force=True),
-        )
+        await _remove(engine, "container", [item["Id"] for item in containers])
+        await _remove(engine, "network", [item["Id"] for item in networks])
+        await _remove(engine, "volume", [item["Name"] for item in volumes])
 
 
 _Items = list[dict[str, Any]]
@@ -217,35 +205,39 @@ async def _objects(
     engine: DindEngine, run: str | None
 ) -> tuple[_Items, _Items, _Items]:
     """Return containers, networks and volumes of one run, or all of them."""
-    client, found = engine.client, dict[str, _Items]()
-    filters: dict[str, Any] = {} if run is None else {"label": [f"{RUN}={run}"]}
+    found: dict[str, Any] = {}
+    filters = {} if run is None else {"label": [f"{RUN}={run}"]}
 
-    async def listed(kind: str, function: Callable[[], Any]) -> None:
-        found[kind] = await engine.calls("list", kind, function, abandon=True) or []
+    async def ask(path: str, **query: object) -> None:
+        found[path] = await engine.inner.get(
+            f"/{path}",
+            query={"filters": filters, **query},
+            operation="list",
+            subject=path.partition("/")[0],
+        )
 
     await together(
-        partial(listed, "c", partial(client.containers, all=True, filters=filters)),
-        partial(listed, "n", partial(client.networks, filters=filters)),
-        partial(listed, "v", lambda: client.volumes(filters=filters)["Volumes"]),
+        partial(ask, "containers/json", all=True),
+        partial(ask, "networks"),
+        partial(ask, "volumes"),
     )
-    return found["c"], found["n"], found["v"]
+    volumes = found["volumes"]["Volumes"]
+    return found["containers/json"], found["networks"], volumes or []
 
 
-async def _each(
-    engine: DindEngine,
-    kind: str,
-    subjects: Iterable[str],
-    remove: Callable[[str], object],
-) -> None:
+async def _remove(engine: DindEngine, kind: str, subjects: Iterable[str]) -> None:
+    """Remove all of a kind at once; one that is gone, or going, is no error."""
+
     async def one(subject: str) -> None:
         try:
-            await engine.calls(f"remove {kind}", subject, partial(remove, subject))
+            await engine.inner.delete(
+                f"/{kind}s/{subject}",
+                query=_REMOVAL[kind],
+                operation=f"remove {kind}",
+                subject=subject,
+            )
         except EngineError as fault:
             if fault.status not in (_NOT_FOUND, _CONFLICT):
                 raise
 
     await together(*(partial(one, subject) for subject in subjects))
-
-
-def _remove_container(engine: DindEngine, container: str) -> None:
-    engine.client.remove_container(container, v=True, force=True)

@@ -9,18 +9,16 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
-from docker import errors as docker_errors
-
 from spotci.dind import labels
-from spotci.dind.calls import Calls
+from spotci.dind.daemon import Daemon
 from spotci.dind.hosts import find_host
+from spotci.dind.image_transfer import pull_image
+from spotci.dind.references import Reference
 from spotci.dind.state import note_pulled
-from spotci.dind.transport import connect
 from spotci.errors import EngineError, EngineUnavailableError, ImagePullError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from docker.api.client import APIClient
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from spotci.dind.transport import Address
 
 __all__ = ["ContainerState", "Outer", "connect_outer"]
-
-_NOT_FOUND = 404
 
 #: Docker Compose's labels begin so.
 _COMPOSE = "com.docker.compose"
@@ -59,67 +55,83 @@ class ContainerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outer:
-    """The host engine: its client, its address, and threads for its calls."""
+    """The host engine."""
 
-    client: APIClient
-    address: Address
-    calls: Calls
+    daemon: Daemon
 
     async def state(self, name: str) -> ContainerState | None:
         """Return the state of a container, None where there is none."""
-        try:
-            found: dict[str, Any] = await self.calls(
-                "inspect container", name, partial(self.client.inspect_container, name)
-            )
-        except EngineError as fault:
-            if fault.status == _NOT_FOUND:
-                return None
-            raise
-        return _state(found)
+        found = await self.daemon.get(
+            f"/containers/{name}/json",
+            operation="inspect container",
+            subject=name,
+            missing_ok=True,
+        )
+        return None if found is None else _state(found)
 
     async def create(self, name: str, config: dict[str, Any]) -> str:
         """Create a container from the Engine API's own words; return its id."""
-        made: dict[str, Any] = await self.calls(
-            "create container",
-            name,
-            partial(self.client.create_container_from_config, config, name),
+        made = await self.daemon.post(
+            "/containers/create",
+            config,
+            query={"name": name},
+            operation="create container",
+            subject=name,
         )
         return str(made["Id"])
 
     async def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write files, by absolute paths, into a container that need not run."""
-        await self.calls(
+        await self.daemon.call(
             "write files",
             name,
-            partial(self.client.put_archive, name, "/", _archive(files)),
+            lambda client: client.put_archive(name, "/", _archive(files)),
         )
 
     async def start(self, name: str) -> None:
         """Start a container."""
-        await self.calls("start container", name, partial(self.client.start, name))
+        await self.daemon.post(
+            f"/containers/{name}/start", operation="start container", subject=name
+        )
 
     async def stop(self, name: str, *, grace: int = 10) -> None:
         """Stop a container; none is there, or it is stopped: no error."""
-        await self._unless_gone(
-            "stop container", name, partial(self.client.stop, name, timeout=grace)
+        await self.daemon.post(
+            f"/containers/{name}/stop",
+            query={"t": grace},
+            operation="stop container",
+            subject=name,
+            missing_ok=True,
         )
 
     async def remove(self, name: str) -> None:
         """Kill and remove a container with its anonymous volumes."""
-        await self._unless_gone(
-            "remove container",
-            name,
-            partial(self.client.remove_container, name, v=True, force=True),
+        await self.daemon.delete(
+            f"/containers/{name}",
+            query={"v": True, "force": True},
+            operation="remove container",
+            subject=name,
+            missing_ok=True,
         )
 
-    async def _unless_gone(
-        self, operation: str, name: str, function: Callable[[], None]
-    ) -> None:
-        try:
-            await self.calls(operation, name, function)
-        except EngineError as fault:
-            if fault.status != _NOT_FOUND:
-                raise
+    async def wait(self, name: str) -> None:
+        """Wait for the end of a container, however long it takes."""
+        await self.daemon.post(
+            f"/containers/{name}/wait",
+            operation="wait for container",
+            subject=name,
+            abandon=True,
+            patience=None,
+        )
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume; none is there: no error."""
+        await self.daemon.delete(
+            f"/volumes/{name}",
+            operation="remove volume",
+            subject=name,
+            missing_ok=True,
+        )
 
     async def ensure_image(
         self, name: str, settings: EngineSettings, progress: Progress
@@ -128,58 +140,63 @@ class Outer:
 
         It is noted in the state folder, for ``clean``: images have no labels of ours.
         """
-        try:
-            await self.calls(
-                "inspect image", name, partial(self.client.inspect_image, name)
-            )
-        except EngineError as fault:
-            if fault.status != _NOT_FOUND:
-                raise
-            progress(f"pulling {name}", 0, None)
-            await self.calls(
-                "pull image",
-                name,
-                partial(_pull, self.client, name, progress),
-                abandon=True,
-                error=ImagePullError,
-            )
-            note_pulled(settings, name)
+        image = await self.daemon.get(
+            f"/images/{name}/json",
+            operation="inspect image",
+            subject=name,
+            missing_ok=True,
+        )
+        if image is not None:
+            return
+        progress(f"pulling {name}", 0, None)
+        await self.daemon.call(
+            "pull image",
+            name,
+            lambda client: pull_image(
+                client, Reference.parse(name), platform=None, auth={}, note=progress
+            ),
+            abandon=True,
+            error=ImagePullError,
+        )
+        note_pulled(settings, name)
 
     async def ensure_network(self, settings: EngineSettings) -> None:
         """Create the engine's network where it is missing."""
         name = settings.network
-        try:
-            await self.calls(
-                "inspect network", name, partial(self.client.inspect_network, name)
-            )
-        except EngineError as fault:
-            if fault.status != _NOT_FOUND:
-                raise
-            ours = labels.host_labels(settings.name, labels.Role.NETWORK)
-            await self.calls(
-                "create network",
-                name,
-                partial(self.client.create_network, name, driver="bridge", labels=ours),
-            )
+        network = await self.daemon.get(
+            f"/networks/{name}",
+            operation="inspect network",
+            subject=name,
+            missing_ok=True,
+        )
+        if network is not None:
+            return
+        ours = labels.host_labels(settings.name, labels.Role.NETWORK)
+        await self.daemon.post(
+            "/networks/create",
+            {"Name": name, "Driver": "bridge", "Labels": ours},
+            operation="create network",
+            subject=name,
+        )
 
     async def holder_of(self, port: int) -> str | None:
         """Return the container that publishes a port of this machine, in words.
 
         A service of a compose file is called so: it is the developer's own registry.
         """
-        found: list[dict[str, Any]] = await self.calls(
-            "list",
-            "containers",
-            partial(self.client.containers, filters={"publish": str(port)}),
-            abandon=True,
+        found: list[dict[str, Any]] = await self.daemon.get(
+            "/containers/json",
+            query={"filters": {"publish": [str(port)]}},
+            operation="list",
+            subject="containers",
         )
         return _in_words(found[0]) if found else None
 
     async def log_tail(self, name: str, lines: int = 15) -> str:
         """Return the last lines that a container printed, empty where it has none."""
         try:
-            text = await self.calls(
-                "read log", name, lambda: bytes(self.client.logs(name, tail=lines))
+            text = await self.daemon.call(
+                "read log", name, lambda client: bytes(client.logs(name, tail=lines))
             )
         except EngineError:
             return ""
@@ -187,19 +204,20 @@ class Outer:
 
     async def read_folder(self, name: str, path: str) -> dict[str, bytes]:
         """Return the files of a small folder in a container, by their names."""
-        return await self.calls(
-            "read folder", path, partial(_read_folder, self.client, name, path)
+        return await self.daemon.call(
+            "read folder", path, partial(_read_folder, name, path)
         )
 
 
 async def connect_outer(settings: EngineSettings, environ: Mapping[str, str]) -> Outer:
     """Return the host engine; raise EngineUnavailableError where none answers."""
     address = find_host(environ, settings.docker_host)
+    daemon = Daemon(address)
     try:
-        client, _ = await to_thread.run_sync(connect, address)
+        await daemon.version()
     except EngineUnavailableError as fault:
         raise _no_docker(address, fault.message) from fault
-    return Outer(client=client, address=address, calls=Calls())
+    return Outer(daemon=daemon)
 
 
 def _in_words(container: Mapping[str, Any]) -> str:
@@ -247,19 +265,6 @@ def _state(found: dict[str, Any]) -> ContainerState:
     )
 
 
-def _pull(client: APIClient, name: str, progress: Progress) -> None:
-    layers: dict[str, tuple[int, int]] = {}
-    for line in client.pull(name, stream=True, decode=True):
-        if "error" in line:
-            raise docker_errors.APIError(str(line["error"]))
-        detail = line.get("progressDetail") or {}
-        if "total" in detail and line.get("id"):
-            layers[line["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
-        done = sum(current for current, _ in layers.values())
-        total = sum(size for _, size in layers.values())
-        progress(f"pulling {name}", done, total or None)
-
-
 def _archive(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -270,7 +275,7 @@ def _archive(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_folder(client: APIClient, name: str, path: str) -> dict[str, bytes]:
+def _read_folder(name: str, path: str, client: APIClient) -> dict[str, bytes]:
     chunks, _ = client.get_archive(name, path)
     files: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:

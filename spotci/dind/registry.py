@@ -12,7 +12,6 @@ does not answer.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -115,14 +114,7 @@ async def _start(
 async def empty(outer: Outer, settings: EngineSettings) -> None:
     """Remove the registry with all that was pushed; the next start makes it anew."""
     await outer.remove(settings.registry_name)
-    name = settings.registry_volume
-    try:
-        await outer.calls(
-            "remove volume", name, partial(outer.client.remove_volume, name)
-        )
-    except EngineError as fault:
-        if fault.status != _NOT_FOUND:
-            raise
+    await outer.remove_volume(settings.registry_volume)
 
 
 async def collect_garbage(outer: Outer, settings: EngineSettings) -> str:
@@ -146,9 +138,7 @@ async def collect_garbage(outer: Outer, settings: EngineSettings) -> str:
     try:
         await outer.create(collector, config)
         await outer.start(collector)
-        await outer.calls(
-            "wait for container", collector, partial(outer.client.wait, collector)
-        )
+        await outer.wait(collector)
         return await outer.log_tail(collector, lines=1)
     finally:
         with anyio.CancelScope(shield=True):

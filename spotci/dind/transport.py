@@ -1,15 +1,13 @@
-"""Connections to a Docker daemon: the library's client, and hijacked streams.
+"""Connections to a Docker daemon, and what becomes a stream of bytes on them.
 
 Attach and exec turn an HTTP connection into a stream of bytes. Those are opened here,
-in a few lines of HTTP, rather than through the library: its way occupies a thread for
-as long as a container runs, and may lose bytes that came with the answer.
+in a few lines of HTTP, rather than through the docker library: its way occupies a
+thread for as long as a container runs, and may lose bytes that came with the answer.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,10 +15,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
-from docker.api.client import APIClient
-from docker.tls import TLSConfig
 
-from spotci.dind.calls import translated
 from spotci.dind.tls import TlsClient, client_context
 from spotci.errors import EngineError, EngineUnavailableError
 
@@ -28,18 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["Address", "answers", "connect", "hijack"]
+__all__ = ["Address", "answers", "hijack", "open_stream"]
 
 #: An answer's head has at most this many bytes; dockerd's have less than 500.
 _MAX_HEAD = 65536
 _RECEIVE = 262_144
-
-#: Seconds that a call may take, on top of what it waits for on purpose. Making the
-#: network of a busy engine takes a second; a disk at its limit takes many.
-_TIMEOUT = 120
-
-#: Any that the library knows: the version of the first request is not sent.
-_OLDEST_API = "1.24"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,55 +55,12 @@ class Address:
         return parts.hostname or "localhost", parts.port or default
 
 
-def connect(address: Address) -> tuple[APIClient, str]:
-    """Return a client of the daemon, and the daemon's version. Blocking.
-
-    Raises EngineUnavailableError where nobody answers.
-    """
-    tls = None
-    if address.certificates is not None:
-        folder = address.certificates
-        tls = TLSConfig(
-            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-            ca_cert=str(folder / "ca.pem"),
-            verify=True,
-        )
-    with translated("connect to", address.url, error=EngineUnavailableError):
-        if address.socket is not None:
-            # The library leaves its socket open where connecting fails.
-            with socket.socket(socket.AF_UNIX) as trial:
-                trial.connect(address.socket)
-        probe = _client(address, tls, _OLDEST_API)
-        try:
-            versions = probe.version(api_version=False)
-        finally:
-            probe.close()
-        return _client(address, tls, versions["ApiVersion"]), versions["Version"]
-
-
-def _client(address: Address, tls: TLSConfig | None, version: str) -> APIClient:
-    client = APIClient(
-        base_url=address.url,
-        version=version,
-        timeout=_TIMEOUT,
-        tls=tls or False,
-        max_pool_size=64,
-    )
-    # Proxies, .netrc and REQUESTS_CA_BUNDLE are not about daemons of this machine; the
-    # last would even replace their authority, and so has to go before any request.
-    client.trust_env = False
-    # Its idle connections are closed with it, rather than left to the collector.
-    for adapter in client.adapters.values():
-        weakref.finalize(client, adapter.close)
-    return client
-
-
 async def answers(address: Address) -> bool:
     """Say whether a daemon answers at the address now. Costs one round trip."""
     request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
         with anyio.fail_after(2):
-            async with await _connect(address) as stream:
+            async with await open_stream(address) as stream:
                 await stream.send(request)
                 head = await stream.receive(64)
     except (OSError, TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError):
@@ -145,7 +90,7 @@ async def hijack(
         f"Content-Length: {len(payload)}\r\n\r\n"
     )
     try:
-        stream = await _connect(address)
+        stream = await open_stream(address)
     except OSError as fault:
         raise _unavailable(operation, subject, fault) from fault
     async with stream:
@@ -184,7 +129,8 @@ class _Hijacked(ByteStream):
         await self._stream.aclose()
 
 
-async def _connect(address: Address) -> ByteStream:
+async def open_stream(address: Address) -> ByteStream:
+    """Return a connection to the daemon; raise OSError where nobody listens."""
     if address.socket is not None:
         return await anyio.connect_unix(address.socket)
     host, port = address.endpoint

@@ -85,8 +85,8 @@ async def test_what_the_engine_is_made_of(engine: DindEngine, host: APIClient) -
 
 
 async def test_only_this_user_reaches_the_socket(engine: DindEngine) -> None:
-    assert engine.address.socket is not None
-    folder = os.stat(os.path.dirname(engine.address.socket))  # noqa: PTH116, PTH120 - not to follow
+    assert engine.inner.address.socket is not None
+    folder = os.stat(os.path.dirname(engine.inner.address.socket))  # noqa: PTH116, PTH120 - not to follow
     assert folder.st_mode & 0o777 == 0o700
     assert folder.st_uid == os.getuid()
 
@@ -160,15 +160,15 @@ async def test_an_engine_whose_network_is_gone_is_made_anew(
 
 async def test_a_lost_socket_is_made_again(fresh: EngineSettings) -> None:
     first = await open_engine(fresh, progress=quiet)
-    assert first.address.socket is not None
-    os.unlink(first.address.socket)  # noqa: PTH108 - a socket is no file
+    assert first.inner.address.socket is not None
+    os.unlink(first.inner.address.socket)  # noqa: PTH108 - a socket is no file
     heard = Heard()
 
     second = await open_engine(fresh, progress=heard)
 
     assert second.container == first.container
     assert f"{fresh.name} does not answer: restarting it" in heard.texts
-    assert await answers(second.address)
+    assert await answers(second.inner.address)
 
 
 async def test_other_settings_make_another_container(fresh: EngineSettings) -> None:
@@ -357,10 +357,10 @@ async def test_the_engine_serves_over_tls(fresh: EngineSettings) -> None:
     engine = await open_engine(settings, progress=quiet)
     again = await open_engine(settings, progress=quiet)
 
-    assert engine.address.url.startswith("tcp://127.0.0.1:")
+    assert engine.inner.address.url.startswith("tcp://127.0.0.1:")
     assert again.container == engine.container
     assert again.client.info()["Name"] == settings.name
-    anonymous = replace(engine.address, certificates=None)
+    anonymous = replace(engine.inner.address, certificates=None)
     assert not await answers(anonymous)
 
 

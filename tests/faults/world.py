@@ -15,8 +15,9 @@ from docker.errors import NotFound
 
 from spotci.dind.boot import socket_dir
 from spotci.dind.labels import MARK, ROLE, USER, Role
+from spotci.dind.library import connect
 from spotci.dind.settings import EngineSettings
-from spotci.dind.transport import Address, connect
+from spotci.dind.transport import Address
 from spotci.runs import RunStore
 from tests.e2e.project import Project, own_environment
 
@@ -68,7 +69,7 @@ class World:
         identity = f"{state['Id']} {state['State']['StartedAt']}"
         if identity not in self._inner:
             socket = socket_dir(self.settings) / "docker.sock"
-            client, _ = connect(Address(url=f"unix://{socket}"))
+            client = connect(Address(url=f"unix://{socket}"))
             self._inner[identity] = client
         return self._inner[identity]
 
