@@ -190,11 +190,13 @@ class JobPhases:
             await self._cancel()
             raise
         await tell_end(end, self._trace)
+        hide = self._trace.secrets.mask_text
         return replace(
             end,
+            message=None if end.message is None else hide(end.message),
             coverage=self._trace.coverage,
             tests=self.outputs.tests,
-            environment_url=self._environment_url(),
+            environment_url=hide(self._environment_url()) or None,
             release=self._release if end.passed else None,
             last_lines=() if end.passed else self._trace.last_lines,
         )
@@ -498,10 +500,10 @@ class JobPhases:
         )
         self._trace.secrets = Secrets(self._variables.secrets)
 
-    def _environment_url(self) -> str | None:
+    def _environment_url(self) -> str:
         environment = self.job.environment
         if environment is None or environment.url is None:
-            return None
+            return ""
         return expand_url(
             environment.url,
             self._plan,

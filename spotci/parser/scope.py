@@ -283,7 +283,11 @@ class JobVariables:
         if environment is not None:
             # The name is expanded without what depends on the name.
             name = expand(environment.name, self._expanded(), keep_undefined=False)
-            self._predefined += _environment(environment, name)
+            secret = any(
+                item.masked and item.value and item.value in name
+                for item in (*self.pipeline.below, *self.pipeline.above)
+            )
+            self._predefined += _environment(environment, name, secret=secret)
             self.pipeline = self.pipeline.in_environment(name)
 
     def scope(self) -> RuleScope:
@@ -344,7 +348,8 @@ class JobVariables:
         """Yield the slug of the environment, which rules do not see."""
         for item in self._predefined:
             if item.name == "CI_ENVIRONMENT_NAME":
-                yield _variable("CI_ENVIRONMENT_SLUG", environment_slug(item.value))
+                slug = environment_slug(item.value)
+                yield replace(item, name="CI_ENVIRONMENT_SLUG", value=slug)
 
 
 def at_level(variable: Variable, level: Level) -> Variable:
@@ -372,9 +377,12 @@ def _predefined(instance: Instance) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def _environment(environment: Environment, name: str) -> tuple[Variable, ...]:
+def _environment(
+    environment: Environment, name: str, *, secret: bool
+) -> tuple[Variable, ...]:
+    """Return the variables of an environment; ``secret``: its name holds a secret."""
     found = (
-        _variable("CI_ENVIRONMENT_NAME", name),
+        replace(_variable("CI_ENVIRONMENT_NAME", name), masked=secret),
         _variable("CI_ENVIRONMENT_ACTION", environment.action),
         _variable("CI_ENVIRONMENT_TIER", environment_tier(environment, name)),
     )

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from spotci.parser.compile import compile_pipeline
 from spotci.parser.scope import Expanded, Layers, environment_tier
 from spotci.pipeline import Environment
+from spotci.source import SourceFile
 from spotci.variables import Level, Variable, effective, expand_all
 from tests.compiling import compile_text, job_of, pipeline_of, yaml_variables
+from tests.contexts import context
 
 LEVELS = """
 variables: {ROOT: root, WORKFLOW: root, JOB: root, RULE: root, PIPELINE: root}
@@ -185,6 +190,19 @@ def test_predefined_variables_of_a_job() -> None:
         "CI_ENVIRONMENT_TIER": "production",
         "CI_PIPELINE_NAME": "nightly main",
     }
+
+
+def test_an_environment_that_is_named_by_a_secret_is_secret() -> None:
+    token = replace(variable("TOKEN", "t0p-secret", Level.PROJECT), masked=True)
+    file = SourceFile(
+        name=".gitlab-ci.yml", text="a: {script: x, environment: review/$TOKEN}"
+    )
+    pipeline = compile_pipeline(file, replace(context(), variables=(token,))).pipeline
+
+    assert pipeline is not None
+    (job,) = pipeline.jobs.values()
+    masked = {item.name for item in job.variables if item.masked}
+    assert masked == {"TOKEN", "CI_ENVIRONMENT_NAME", "CI_ENVIRONMENT_SLUG"}
 
 
 def test_variables_can_be_scoped_to_an_environment() -> None:
