@@ -13,7 +13,8 @@ from spotci.dind import services
 from spotci.dind.attach import AttachedProcess
 from spotci.dind.daemon import PATIENCE
 from spotci.dind.job_defaults import with_defaults
-from spotci.dind.labels import run_labels
+from spotci.dind.labels import DOCKER, run_labels
+from spotci.dind.leftovers import remove_leftovers
 from spotci.dind.transport import hijack
 from spotci.errors import ContainerError
 from spotci.executor.backend import ContainerId, Exit, NetworkId
@@ -62,6 +63,8 @@ class DockerEngine:
         self._daemon = engine.inner
         #: Containers with stdin; True where the registry is to be reached as localhost.
         self._attended: dict[ContainerId, bool] = {}
+        #: Containers of jobs that command the engine.
+        self._given: set[ContainerId] = set()
 
     @property
     def description(self) -> str:
@@ -100,6 +103,7 @@ class DockerEngine:
     async def create(self, spec: ContainerSpec) -> ContainerId:
         """Create a container."""
         spec = with_defaults(spec, self._engine.settings)
+        given = services.is_given(spec)
         query = {"name": spec.name}
         if spec.platform is not None:
             query["platform"] = spec.platform
@@ -113,7 +117,9 @@ class DockerEngine:
         )
         container = ContainerId(made["Id"])
         if spec.stdin:
-            self._attended[container] = spec.registry or services.is_given(spec)
+            self._attended[container] = spec.registry or given
+        if given:
+            self._given.add(container)
         return container
 
     @asynccontextmanager
@@ -182,6 +188,9 @@ class DockerEngine:
             await self._tell(
                 container, "wait", condition="removed", missing_ok=True, abandon=True
             )
+        if container in self._given:
+            self._given.remove(container)
+            await remove_leftovers(self._engine)
 
     async def logs(self, container: ContainerId, *, tail: int) -> bytes:
         """Return the last lines of a service, stdout and stderr as they came."""
@@ -320,7 +329,7 @@ def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
     config: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
-        "Labels": run_labels(run, spec.labels),
+        "Labels": run_labels(run, {**spec.labels, **_docker_label(spec)}),
         # Docker ends a container's input with its client's only where both are set.
         "OpenStdin": spec.stdin,
         "StdinOnce": spec.stdin,
@@ -340,6 +349,10 @@ def container_config(spec: ContainerSpec, run: str) -> dict[str, Any]:
         endpoint = {"Aliases": list(spec.aliases)}
         config["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
     return config
+
+
+def _docker_label(spec: ContainerSpec) -> dict[str, str]:
+    return {DOCKER: "1"} if services.is_given(spec) else {}
 
 
 _ATTENDED_LOG = {"Type": "none"}

@@ -9,6 +9,7 @@
 ``spotci.run``     id of the run that an object of the engine belongs to
 ``spotci.pid``     process that made it, on the machine and boot of the next
 ``spotci.boot``    id of the boot of the machine
+``spotci.docker``  ``1`` on the container of a job that commands the engine
 =================  ======================================================
 """
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOT",
     "CONFIG",
+    "DOCKER",
     "ENGINE",
     "MARK",
     "PID",
@@ -46,6 +48,7 @@ USER = "spotci.user"
 RUN = "spotci.run"
 PID = "spotci.pid"
 BOOT = "spotci.boot"
+DOCKER = "spotci.docker"
 
 
 class Role(StrEnum):

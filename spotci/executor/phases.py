@@ -274,10 +274,8 @@ class JobPhases:
                 partial(self._open_workspace, resources),
                 resources.connect,
             )
-            if resources.docker is not None:
-                self._variables = self._variables.overridden(
-                    resources.docker.environment
-                )
+            if environment := resources.docker_environment(self._variables):
+                self._variables = self._variables.overridden(environment)
             await together(
                 partial(resources.create, self._variables),
                 partial(self._write_files, resources),

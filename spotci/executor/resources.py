@@ -7,6 +7,7 @@ starts the same container again.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,6 +59,7 @@ _LAST_OUTPUT = 5.0
 _PATHS = 64
 _CONFLICT = 409
 _CERTIFICATES = "/certs/client"
+_COMPOSE_PROJECT = "COMPOSE_PROJECT_NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,8 @@ class JobResources:
     docker: DockerAccess | None = None
     _images: dict[str, ImageInfo] = field(default_factory=dict)
     _nested: bool = False
+    #: The number in the path of the workspace, 0 where it has the plain one.
+    _slot: int = 0
     _service_set: ServiceSet = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +126,21 @@ class JobResources:
     def shares_path(self) -> bool:
         """Whether paths in the job must be paths in the engine, too."""
         return self.wants_docker and not self.plan.options.nested_dind
+
+    def docker_environment(self, variables: JobVariables) -> dict[str, str]:
+        """Return the variables of a job that commands the engine, none for others.
+
+        Docker Compose calls a project after its folder, which is the same in jobs that
+        share the engine. The first of them keeps that name; the others get their own.
+        """
+        if self.docker is None or self.workspace is None:
+            return {}
+        environment = dict(self.docker.environment)
+        if self._slot and _COMPOSE_PROJECT not in variables.values:
+            folder = self.workspace.spec.project_dir.rpartition("/")[2].lower()
+            name = re.sub(r"[^a-z0-9_-]", "", folder).lstrip("_-")
+            environment[_COMPOSE_PROJECT] = f"{name}{self._slot}"
+        return environment
 
     async def get_images(self) -> None:
         """Bring in all images; raise ImagePullError for one that cannot be had."""
@@ -325,10 +344,13 @@ class JobResources:
                 shared_path=self.shares_path,
             )
             try:
-                return await uninterrupted(partial(self.backend.workspaces.open, spec))
+                made = await uninterrupted(partial(self.backend.workspaces.open, spec))
             except EngineError as error:
                 if error.status != _CONFLICT or not self.shares_path:
                     raise
+            else:
+                self._slot = slot
+                return made
         raise EngineError(f"{_PATHS} jobs use the path {project_dir}")
 
     async def _create_job(self, variables: JobVariables) -> None:

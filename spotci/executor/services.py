@@ -319,8 +319,14 @@ def _fit(label: str) -> str:
 
 
 def _port(service: JobService, image: ImageInfo) -> int | None:
-    """Return the port to try: the one that is asked for, or the lowest exposed one."""
+    """Return the port to try: the one that is asked for, or the lowest exposed one.
+
+    A Docker daemon exposes two and listens on one: with TLS, which is its default, on
+    the higher. The runner waits for the lower one in vain, and warns.
+    """
     asked = service.environment.get("HEALTHCHECK_TCP_PORT", "")
     if asked.isdecimal():
         return int(asked)
+    if service.docker and service.environment.get("DOCKER_TLS_CERTDIR", "/certs"):
+        return max(image.exposed_ports, default=None)
     return min(image.exposed_ports, default=None)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -824,6 +825,9 @@ async def test_docker_jobs_have_paths_of_their_own(tmp_path: Path) -> None:
     for folder in folders:
         assert any(f"cd '{folder}'" in script for script in scripts)
         assert any(f"CI_PROJECT_DIR='{folder}'" in script for script in scripts)
+    # The first has the name that Docker Compose takes from the folder.
+    names = [re.findall("COMPOSE_PROJECT_NAME='(.*)'", script) for script in scripts]
+    assert sorted(names) == [[], ["project1"]]
 
 
 @pytest.mark.parametrize(

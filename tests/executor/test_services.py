@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -109,6 +110,28 @@ async def test_a_service_is_reached_in_a_network_of_the_job(tmp_path: Path) -> N
     assert specs["spot-ci-test-a-0-db"].aliases == ("db", "postgres")
     assert {spec.network for spec in specs.values()} == {"spot-ci-test-a"}
     assert "start_detached" in world.backend.engine.calls
+
+
+@pytest.mark.parametrize(
+    ("certificates", "port"), [(None, 2376), ("/certs", 2376), ("", 2375)]
+)
+async def test_a_nested_daemon_is_waited_for_where_it_listens(
+    tmp_path: Path, certificates: str | None, port: int
+) -> None:
+    image = "docker:28-dind"
+    own = (
+        () if certificates is None else (variable("DOCKER_TLS_CERTDIR", certificates),)
+    )
+    world = World(
+        tmp_path,
+        replace(job("a", services=(Service(name=image),)), variables=own),
+        nested_dind=True,
+    )
+    world.backend.images.ports[image] = (2375, 2376)
+
+    await world.run()
+
+    assert f"probe {port}" in world.backend.engine.calls
 
 
 async def test_services_are_reached_past_the_proxy(tmp_path: Path) -> None:
