@@ -192,6 +192,8 @@ class SectionStarted:
     section: str
     title: str
     collapsed: bool = False
+    #: In the record of a run: where its lines begin in the log, in bytes.
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,8 @@ class SectionFinished:
     at: float
     job: JobName
     section: str
+    #: In the record of a run: where its lines end in the log, in bytes.
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

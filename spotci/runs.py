@@ -10,6 +10,7 @@
         events.jsonl        every event but the logs, one a line
         logs/<slug>.log     what each job printed
         artifacts/<slug>/   what each job handed on
+        variables.json      what the variables were; secrets are masked
         scratch/            files that the run needs for itself, until its end
         reserve             room on the disk for the end of the record, until then
 

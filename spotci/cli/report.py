@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from spotci.runs import Run
 
 __all__ = ["command", "state_of"]
+
+_STDOUT = Path("-")
 
 
 @click.command("report")
@@ -46,18 +50,46 @@ def command(
     spotci report --no-open --output report.html
     spotci report --format junit --output -
     """  # noqa: D301 - click reads the \b
-    run = RunStore(record_folder(open_here())).find(selector)
-    text = _junit(run) if form == "junit" else _html(run)
-    if target == Path("-"):
-        sys.stdout.write(text)
-        return 0
+    project = open_here()
+    run = RunStore(record_folder(project)).find(selector)
     name = "junit.xml" if form == "junit" else "report.html"
     path = target or run.folder / name
+    text = _junit(run) if form == "junit" else _html(run, project.root, path)
+    if path == _STDOUT:
+        sys.stdout.write(text)
+        return 0
     write_atomically(path, text.encode("utf-8", "replace"))
     print(path)
     if form == "html" and target is None and not no_open:
         webbrowser.open(path.resolve().as_uri())
     return 0
+
+
+def _html(run: Run, root: Path, target: Path) -> str:
+    from spotci.cli.recorded_variables import read_variables  # noqa: PLC0415 - as used
+    from spotci.report.html import render_html  # noqa: PLC0415 - as used
+    from spotci.report.log_sections import LogSections  # noqa: PLC0415 - as used
+
+    sections = LogSections()
+    for event in run.events():
+        sections.handle(event)
+    variables, of_jobs = read_variables(run)
+
+    def link(path: str) -> str:
+        """Return the address of a folder of the project, as seen from the page."""
+        absolute = root / path
+        if target == _STDOUT:
+            return absolute.as_uri()
+        return quote(os.path.relpath(absolute, target.resolve().parent)) + "/"
+
+    return render_html(
+        state_of(run),
+        run.log,
+        sections=sections,
+        variables=variables,
+        job_variables=of_jobs,
+        link=link,
+    )
 
 
 def state_of(run: Run) -> RunState:
@@ -68,12 +100,6 @@ def state_of(run: Run) -> RunState:
     for event in run.events():
         state.handle(event)
     return state
-
-
-def _html(run: Run) -> str:
-    from spotci.report.html import render_html  # noqa: PLC0415 - as used
-
-    return render_html(state_of(run), run.log)
 
 
 def _junit(run: Run) -> str:

@@ -18,6 +18,7 @@ from spotci.cli.isolation import describe_isolation
 from spotci.cli.loading import record_folder
 from spotci.cli.outputs import reporters_of
 from spotci.cli.planning import make_plan, read_source
+from spotci.cli.recorded_variables import record_variables
 from spotci.events import (
     JobFinished,
     JobStatus,
@@ -67,6 +68,8 @@ def perform(task: Task) -> int:
         recorder.run.tidy()
         if course.started is None:
             store.remove(recorder.run)
+        else:
+            record_variables(task, recorder.run)
         store.evict(Quota(runs=project.settings.run.keep_runs))
     if interrupted:
         return failure.INTERRUPTED

@@ -35,7 +35,10 @@ def _span(text: str, classes: frozenset[str]) -> str:
         return ""
     if not classes:
         return escape(text)
-    return f'<span class="{" ".join(sorted(classes))}">{escape(text)}</span>'
+    start = f'<span class="{" ".join(sorted(classes))}">'
+    # No span goes beyond its line: a page may take the lines apart.
+    lines = [line and f"{start}{line}</span>" for line in escape(text).split("\n")]
+    return "\n".join(lines)
 
 
 def _apply(classes: frozenset[str], codes: str) -> frozenset[str]:

@@ -1,96 +1,142 @@
-"""The run as one page of HTML: verdict, diagram, timeline, logs.
+"""The run as one page of HTML: verdict, stages, needs, timeline, jobs and their logs.
 
-The page needs nothing else, runs no script, and tells the browser to load nothing:
-names and logs in it were written by strangers.
+The page needs nothing else: it loads nothing, and tells the browser to load nothing.
+Names and logs in it were written by strangers; only its own script, known to the
+browser by its digest, may run. Without the script all of it can still be read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+import hashlib
 from datetime import datetime
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from spotci.events import JobStatus
-from spotci.report.ansi_html import to_html
 from spotci.report.diagram import diagram_of
+from spotci.report.html_jobs import job_views, stage_views, status_of, ticks
+from spotci.report.log_sections import LogSections
 from spotci.report.svg import draw_svg
 from spotci.report.words import (
-    describe_bytes,
     describe_duration,
-    describe_failure,
     describe_tests,
-    status_sign,
     status_word,
+    total_tests,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from spotci.events import PlannedJob
     from spotci.pipeline import JobName
-    from spotci.report.state import JobState, RunState
+    from spotci.report.state import RunState
 
 __all__ = ["render_html"]
 
-#: Bytes of each log that the page holds: its end.
-_LOG_LIMIT = 512 * 1024
+_TEMPLATES = "spotci.report"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """What the page shows of a job; ``left`` and ``width`` are percent of the run."""
+def render_html(
+    state: RunState,
+    log_of: Callable[[JobName], Path],
+    *,
+    sections: LogSections | None = None,
+    variables: Sequence[Mapping[str, str]] = (),
+    job_variables: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+    link: Callable[[str], str] = str,
+) -> str:
+    """Return the page of a run.
 
-    name: str
-    stage: str
-    status: str
-    sign: str
-    word: str
-    duration: str
-    coverage: str
-    tests: str
-    failure: str
-    artifacts: str
-    attempt: int
-    left: float
-    width: float
-    log: Markup
-    shortened: bool
+    ``log_of`` tells the file of a job's log, and ``sections`` what is where in it;
+    ``link`` makes an address that the page can have of a path relative to the project.
+    ``variables`` are rows of ``name``, ``value``, ``level`` and ``origin``, and
+    ``job_variables`` those of single jobs.
+    """
+    start, end = state.started, state.finished
+    began = start.at if start else 0.0
+    seconds = max(_last(state) - began, 0.001)
+    stages = start.stages if start else ()
+    jobs = job_views(
+        state,
+        began=began,
+        seconds=seconds,
+        log_of=log_of,
+        sections=sections or LogSections(),
+    )
+    script = _text("run.js")
+    return (
+        _environment()
+        .get_template("run.html")
+        .render(
+            run=start,
+            began=datetime.fromtimestamp(began).astimezone(),
+            word=_verdict(state),
+            status=_status(state),
+            duration=describe_duration(end.duration if end else seconds),
+            coverage=""
+            if end is None or end.coverage is None
+            else f"{end.coverage:.1f} %",
+            tests=describe_tests(
+                total_tests(job.result for job in state.jobs.values())
+            ),
+            jobs=list(jobs.values()),
+            by_start=sorted(
+                (job for job in jobs.values() if job.width), key=lambda job: job.left
+            ),
+            stages=list(stage_views(stages, list(jobs.values()))),
+            counts=_counts(state),
+            ticks=ticks(seconds),
+            diagram=_diagram(
+                state, stages, {name: job.id for name, job in jobs.items()}
+            ),
+            notices=state.notices,
+            variables=variables,
+            job_variables=job_variables or {},
+            link=link,
+            # Ours: neither holds anything of the run.
+            style=Markup(_text("run.css")),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            digest=_digest(script),
+        )
+    )
 
 
-def render_html(state: RunState, log_of: Callable[[JobName], Path]) -> str:
-    """Return the page of a run; ``log_of`` tells the file of a job's log."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("spotci.report", "templates"),
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(_TEMPLATES, "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    start, end = state.started, state.finished
-    began = start.at if start else 0.0
-    seconds = max(_last(state) - began, 0.001)
-    statuses = {job.plan.name: _status(job) for job in state.jobs.values()}
-    diagram = diagram_of(start.stages if start else (), _plans(state))
-    return environment.get_template("run.html").render(
-        run=start,
-        began=datetime.fromtimestamp(began).astimezone(),
-        word=_verdict(state),
-        status=str(end.status) if end else "running",
-        duration=describe_duration(end.duration if end else seconds),
-        coverage="" if end is None or end.coverage is None else f"{end.coverage:.1f} %",
-        # Escaped where it was drawn.
-        diagram=Markup(draw_svg(diagram, statuses)),  # noqa: S704
-        rows=[_row(job, began, seconds, log_of) for job in state.jobs.values()],
-        notices=state.notices,
+
+
+def _text(name: str) -> str:
+    file = resources.files(_TEMPLATES) / "templates" / name
+    return file.read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    """Return what a Content-Security-Policy knows a script by."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _diagram(
+    state: RunState, stages: Sequence[str], ids: Mapping[JobName, str]
+) -> Markup:
+    own = [job for job in state.jobs.values() if job.bridge is None]
+    drawing = draw_svg(
+        diagram_of(stages, [job.plan for job in own]),
+        {job.plan.name: status_of(job) for job in own},
+        {job.plan.name: f"#{ids[job.plan.name]}" for job in own},
     )
-
-
-def _plans(state: RunState) -> list[PlannedJob]:
-    return [job.plan for job in state.jobs.values()]
+    # Escaped where it was drawn.
+    return Markup(drawing)  # noqa: S704
 
 
 def _last(state: RunState) -> float:
@@ -109,54 +155,17 @@ def _verdict(state: RunState) -> str:
     return status_word(end.status)
 
 
-def _status(job: JobState) -> str:
-    return "warning" if job.warning else str(job.status)
+def _status(state: RunState) -> str:
+    end = state.finished
+    if end is None:
+        return "running"
+    return "warning" if _verdict(state) == "passed with warnings" else str(end.status)
 
 
-def _row(
-    job: JobState, began: float, seconds: float, log_of: Callable[[JobName], Path]
-) -> _Row:
-    result = job.result
-    left = width = 0.0
-    if result and result.started_at is not None and result.duration is not None:
-        left = 100 * (result.started_at - began) / seconds
-        width = max(100 * result.duration / seconds, 0.3)
-    text, shortened = _log(log_of(job.plan.name))
-    coverage = result.coverage if result else None
-    saved = job.artifacts
-    return _Row(
-        name=job.plan.name,
-        stage=job.plan.stage,
-        status=_status(job),
-        sign=status_sign(job.status, warning=job.warning),
-        word=status_word(job.status, warning=job.warning),
-        duration=describe_duration(result.duration if result else None),
-        coverage="" if coverage is None else f"{coverage:.1f} %",
-        tests=describe_tests(result.tests if result else None),
-        failure=describe_failure(result)
-        if result and result.status is JobStatus.FAILED
-        else "",
-        artifacts=f"{saved.files} files, {describe_bytes(saved.bytes)}: {saved.path}"
-        if saved
-        else "",
-        attempt=job.attempt,
-        left=round(left, 2),
-        width=round(width, 2),
-        # Escaped by to_html.
-        log=Markup(to_html(text)),  # noqa: S704
-        shortened=shortened,
-    )
-
-
-def _log(path: Path) -> tuple[str, bool]:
-    """Return the end of a log, and whether it is not the whole of it."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _LOG_LIMIT))
-            data = file.read(_LOG_LIMIT)
-    except FileNotFoundError:
-        return "", False
-    if size > _LOG_LIMIT:
-        data = data.partition(b"\n")[2]
-    return data.decode("utf-8", "replace"), size > _LOG_LIMIT
+def _counts(state: RunState) -> list[tuple[str, str]]:
+    """Return how many jobs have each status, with the word for it."""
+    counts: dict[tuple[str, str], int] = {}
+    for job in state.jobs.values():
+        key = status_of(job), status_word(job.status, warning=job.warning)
+        counts[key] = counts.get(key, 0) + 1
+    return [(status, f"{count} {word}") for (status, word), count in counts.items()]

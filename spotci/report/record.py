@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotci import runs
@@ -15,6 +16,8 @@ from spotci.events import (
     PipelineFinished,
     PipelineStarted,
     Progress,
+    SectionFinished,
+    SectionStarted,
 )
 from spotci.report.terminal import printable
 
@@ -60,6 +63,8 @@ class Recorder:
         if isinstance(event, PipelineFinished):
             self._run.free_room()
             self._save(runs.finished(self._run, event))
+        if isinstance(event, (SectionStarted, SectionFinished)):
+            event = replace(event, offset=self._offset(event.job))
         _append(self._events, encode_event(event).encode() + b"\n")
         match event:
             case PipelineStarted():
@@ -86,6 +91,11 @@ class Recorder:
             path = self._run.folder / "logs" / f"{self._slugs[job]}.log"
             log = self._logs[job] = path.open("ab", buffering=0)
         return log
+
+    def _offset(self, job: JobName) -> int:
+        """Return how many bytes the log of a job holds."""
+        log = self._logs.get(job)
+        return 0 if log is None else log.tell()
 
     def _close_log(self, job: JobName) -> None:
         with suppress(KeyError):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotci.events import JobStatus, PipelineFinished, TestCounts
+from spotci.events import JobStatus, PipelineFinished
 from spotci.report.advice import advice
 from spotci.report.critical_path import critical_path
 from spotci.report.state import RunState
@@ -20,6 +20,7 @@ from spotci.report.words import (
     status_sign,
     status_style,
     status_word,
+    total_tests,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from spotci.report.state import JobState
     from spotci.report.terminal import Paint
 
-__all__ = ["SummaryReport", "render_summary", "total_tests"]
+__all__ = ["SummaryReport", "render_summary"]
 
 _HEADERS = ("status", "job", "stage", "duration", "coverage", "tests")
 _RIGHT = frozenset({3, 4})
@@ -153,21 +154,8 @@ def _stage_row(stage: str, jobs: Sequence[JobState], paint: Paint) -> tuple[str,
     sign = status_sign(JobStatus.SUCCESS)
     word = f"{sign} {status_word(JobStatus.SUCCESS)}"
     status = paint(status_style(JobStatus.SUCCESS), word)
-    tests = describe_tests(total_tests(jobs))
+    tests = describe_tests(total_tests(job.result for job in jobs))
     return (status, paint("dim", count_of(len(jobs), "job")), stage, "", "", tests)
-
-
-def total_tests(jobs: Sequence[JobState]) -> TestCounts | None:
-    """Return the sums over the jobs that have test reports, None where none has."""
-    counts = [job.result.tests for job in jobs if job.result and job.result.tests]
-    if not counts:
-        return None
-    return TestCounts(
-        total=sum(each.total for each in counts),
-        failed=sum(each.failed for each in counts),
-        errors=sum(each.errors for each in counts),
-        skipped=sum(each.skipped for each in counts),
-    )
 
 
 def _verdict(state: RunState, paint: Paint, width: int | None) -> str:
@@ -179,7 +167,7 @@ def _verdict(state: RunState, paint: Paint, width: int | None) -> str:
     text = f"{sign} pipeline {_word(end)} in {describe_duration(end.duration)}"
     if end.coverage is not None:
         text += f", coverage {end.coverage:.1f} %"
-    if tests := describe_tests(total_tests(list(state.jobs.values()))):
+    if tests := describe_tests(total_tests(job.result for job in state.jobs.values())):
         text += f", tests: {tests}"
     lines = [paint(f"bold {status_style(end.status, warning=warning)}", text)]
     for title, fact in _facts(state):

@@ -25,7 +25,7 @@ _MARGIN = 16
 _HEAD = 30
 #: Fill and border by the status of the job; an unknown one has the first.
 _COLOURS = {
-    "": ("#f4f4f6", "#8a8f98"),
+    "created": ("#f4f4f6", "#8a8f98"),
     "success": ("#e3f5e6", "#2f9e44"),
     "failed": ("#fde4e4", "#e03131"),
     "warning": ("#fff3d6", "#e8a100"),
@@ -33,13 +33,17 @@ _COLOURS = {
     "skipped": ("#f8f9fa", "#ced4da"),
     "manual": ("#e7f0fd", "#4c6ef5"),
 }
+#: A page that holds the drawing may set its colours by the same variables as its own.
 _STYLE = """\
   <style>
-    text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1d2129 }
-    .stage { font-weight: bold; fill: #5c636e }
-    .group { fill: none; stroke: #dfe2e6; stroke-dasharray: 4 3 }
-    .arrow { fill: none; stroke: #9aa1ab; marker-end: url(#head) }
-  </style>
+    svg.pipeline text {
+      font: 12px ui-monospace, Menlo, Consolas, monospace; fill: var(--text, #1d2129) }
+    svg.pipeline text.stage { font-weight: bold; fill: var(--dim, #5c636e) }
+    svg.pipeline .group {
+      fill: none; stroke: var(--line, #c9ced6); stroke-dasharray: 4 3 }
+    svg.pipeline .arrow { fill: none; stroke: #9aa1ab; marker-end: url(#head) }
+"""
+_DEFS = """\
   <defs>
     <marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"
             markerHeight="7" orient="auto">
@@ -64,10 +68,15 @@ class _Box:
         return self.x + self.width, self.y + self.height / 2
 
 
-def draw_svg(diagram: Diagram, statuses: Mapping[JobName, str] | None = None) -> str:
+def draw_svg(
+    diagram: Diagram,
+    statuses: Mapping[JobName, str] | None = None,
+    links: Mapping[JobName, str] | None = None,
+) -> str:
     """Return the drawing; ``statuses`` colours the jobs of a run that has ended.
 
-    A status is one of GitLab's, or ``warning`` for a failure that is allowed.
+    A status is one of GitLab's, or ``warning`` for a failure that is allowed. A job of
+    ``links`` leads to an address.
     """
     jobs, columns = _place(diagram)
     width = max((box.x + box.width for box in columns), default=0) + _MARGIN
@@ -75,14 +84,23 @@ def draw_svg(diagram: Diagram, statuses: Mapping[JobName, str] | None = None) ->
     size = f'width="{width:.0f}" height="{height:.0f}"'
     view = f'viewBox="0 0 {width:.0f} {height:.0f}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} {view}>',
-        _STYLE,
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="pipeline" {size} {view}>',
+        _STYLE + "".join(map(_status_style, _COLOURS)) + "  </style>",
+        _DEFS,
         *_stages(diagram, columns),
         *_arrows(diagram, jobs, columns),
-        *_jobs(diagram, jobs, statuses or {}),
+        *_jobs(diagram, jobs, statuses or {}, links or {}),
         "</svg>",
     ]
     return "\n".join(lines)
+
+
+def _status_style(status: str) -> str:
+    fill, border = _COLOURS[status]
+    return (
+        f"    svg.pipeline .{status} {{ fill: var(--{status}-back, {fill}); "
+        f"stroke: var(--{status}, {border}) }}\n"
+    )
 
 
 def _place(diagram: Diagram) -> tuple[dict[JobName, _Box], list[_Box]]:
@@ -143,36 +161,45 @@ def _stages(diagram: Diagram, columns: list[_Box]) -> Iterator[str]:
 
 
 def _jobs(
-    diagram: Diagram, boxes: Mapping[JobName, _Box], statuses: Mapping[JobName, str]
+    diagram: Diagram,
+    boxes: Mapping[JobName, _Box],
+    statuses: Mapping[JobName, str],
+    links: Mapping[JobName, str],
 ) -> Iterator[str]:
     for job in (job for column in diagram.columns for job in column.jobs):
         box = boxes[job.name]
-        fill, border = _COLOURS.get(statuses.get(job.name, ""), _COLOURS[""])
+        status = statuses.get(job.name, "")
+        shown = status if status in _COLOURS else "created"
         dashes = ' stroke-dasharray="5 4"' if job.when == "manual" else ""
         name = quoteattr(job.name)
         yield f"  <g data-job={name}><title>{escape(job.name)}</title>"
+        link = links.get(job.name)
+        if link:
+            yield f"    <a href={quoteattr(link)}>"
         yield (
             f'    <rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
-            f'height="{box.height}" rx="5" fill="{fill}" stroke="{border}"{dashes}/>'
+            f'height="{box.height}" rx="5" class="{shown}"{dashes}/>'
         )
         label = escape(fit(job.name, _WIDEST))
         x, y = box.x + _GAP_Y, box.y + 19
-        yield f'    <text x="{x:.1f}" y="{y:.1f}">{label}</text></g>'
+        yield f'    <text x="{x:.1f}" y="{y:.1f}">{label}</text>'
+        yield "    </a></g>" if link else "  </g>"
 
 
 def _arrows(
     diagram: Diagram, jobs: Mapping[JobName, _Box], columns: list[_Box]
 ) -> Iterator[str]:
     for need, job in diagram.needs:
-        yield _arrow(jobs[need].right, jobs[job].left)
+        ends = f" data-from={quoteattr(need)} data-to={quoteattr(job)}"
+        yield _arrow(jobs[need].right, jobs[job].left, ends)
     for index, job in diagram.joins:
         yield _arrow(columns[index].right, jobs[job].left)
     for left, right in diagram.steps:
         yield _arrow(columns[left].right, columns[right].left)
 
 
-def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+def _arrow(start: tuple[float, float], end: tuple[float, float], ends: str = "") -> str:
     (x1, y1), (x2, y2) = start, end
     bend = max(_GAP_X / 2, abs(x2 - x1) / 2)
     path = f"M{x1:.1f},{y1:.1f} C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f}"
-    return f'  <path class="arrow" d="{path} {x2:.1f},{y2:.1f}"/>'
+    return f'  <path class="arrow"{ends} d="{path} {x2:.1f},{y2:.1f}"/>'

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotci.events import JobStatus
+from spotci.events import JobStatus, TestCounts
 
 if TYPE_CHECKING:
-    from spotci.events import JobResult, TestCounts
+    from collections.abc import Iterable
+
+    from spotci.events import JobResult
 
 __all__ = [
     "count_of",
@@ -18,6 +20,7 @@ __all__ = [
     "status_sign",
     "status_style",
     "status_word",
+    "total_tests",
 ]
 
 _MINUTE = 60
@@ -106,3 +109,16 @@ def describe_tests(tests: TestCounts | None) -> str:
         if count
     ]
     return ", ".join(parts)
+
+
+def total_tests(results: Iterable[JobResult | None]) -> TestCounts | None:
+    """Return the sums over the results with test reports, None where none has any."""
+    counts = [result.tests for result in results if result and result.tests]
+    if not counts:
+        return None
+    return TestCounts(
+        total=sum(each.total for each in counts),
+        failed=sum(each.failed for each in counts),
+        errors=sum(each.errors for each in counts),
+        skipped=sum(each.skipped for each in counts),
+    )

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spotci.cli.report import state_of
 from spotci.errors import EngineUnavailableError
+from spotci.report.summary import render_summary
+from spotci.report.terminal import Paint
 from spotci.runs import RunStore
 from tests.fakes import FakeBackend, Program
 
@@ -214,7 +217,26 @@ def test_the_record_of_a_run(spotci: CommandLine) -> None:
         path.read_text() for path in run.folder.rglob("*") if path.is_file()
     )
     assert "s3cr3t" not in everything
+    page = spotci("report", "--output", "-").out
+    assert re.search(r"<td>API_TOKEN</td><td class=.value.>\[MASKED\]</td>", page)
+    assert "s3cr3t" not in page
     assert spotci("artifacts").out.splitlines()[1].split()[:2] == ["compile", "1"]
+
+
+def test_the_summary_can_be_made_from_the_record_alone(
+    spotci: CommandLine, backend: FakeBackend
+) -> None:
+    failing = Program(output=[b"\x1b[31m1 failed\x1b[0m\n"], code=1)
+    backend.engine.programs.insert(0, ("run the tests", failing))
+
+    live = spotci("run", "--output", "quiet", "--branch", "main").out
+
+    run = RunStore(spotci.folder / ".spotci").find()
+    rebuilt = render_summary(
+        state_of(run), paint=Paint(enabled=False), options=["--branch", "main"]
+    )
+    assert "│ 1 failed" in rebuilt
+    assert rebuilt == live.strip("\n")
 
 
 def test_artifacts_of_the_last_run_serve_a_job_that_runs_alone(
