@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-__all__ = ["SourceTree", "Submodule", "TreeEntry"]
+__all__ = ["GitDirectory", "SourceTree", "Submodule", "TreeEntry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,28 @@ class TreeEntry:
     mtime_ns: int
 
 
+class GitDirectory(Protocol):
+    """The ``.git`` of the jobs, with a detached HEAD at the commit of the tree.
+
+    ``depth`` is how many commits it has, 0 all of them. Both methods are blocking, may
+    be called from several threads, and raise SpotciError or OSError.
+    """
+
+    def key(self, depth: int) -> str:
+        """Return what is the same for the same folder, without preparing it."""
+        ...
+
+    def prepare(self, depth: int) -> Path:
+        """Return the folder on the host, which lives as long as the run."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTree:
     """The files of the project that the jobs see, read from ``root`` on the host.
 
     ``tracked`` are the paths that git knows: ``artifacts:untracked`` and
-    ``cache:untracked`` are about the others. ``git_directory(depth)`` prepares a
-    ``.git`` with a detached HEAD at ``sha`` and that many commits (0 is all), in a
-    folder on the host that lives as long as the run; None without git. The files of
+    ``cache:untracked`` are about the others. ``git`` is None without git. The files of
     ``submodules`` are among the entries.
     """
 
@@ -51,7 +65,7 @@ class SourceTree:
     tracked: frozenset[str] = frozenset()
     submodules: tuple[Submodule, ...] = ()
     sha: str = ""
-    git_directory: Callable[[int], Path] | None = field(default=None, compare=False)
+    git: GitDirectory | None = field(default=None, compare=False)
     #: Path to git's blob id, for ``cache:key:files``; computed when first asked.
     blob_ids: Callable[[tuple[str, ...]], dict[str, str]] | None = field(
         default=None, compare=False

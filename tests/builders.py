@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,21 @@ from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class StoredGit:
+    """A ``.git`` for the jobs that is there already."""
+
+    folder: Path
+
+    def key(self, depth: int) -> str:
+        return f"{self.folder} {depth}"
+
+    def prepare(self, depth: int) -> Path:
+        del depth
+        return self.folder
+
 
 STAGES = (".pre", "build", "test", "deploy", ".post")
 

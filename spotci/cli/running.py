@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from spotci.pipeline import JobName
     from spotci.report.protocol import Reporter
     from spotci.runs import Run
+    from spotci.tree import SourceTree
 
 __all__ = ["perform"]
 
@@ -148,10 +149,9 @@ async def _perform(
 
 
 async def _supervise(task: Task, run: Run, emit: Emit, interrupt: Interrupt) -> None:
-    from spotci.cli.downstream import ProjectDownstream  # noqa: PLC0415 - start-up time
-    from spotci.executor.run import execute  # noqa: PLC0415 - start-up time
-
+    source = _Source()
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(source.read, task, run)
         tasks.start_soon(interrupt.watch, emit)
         board = ProgressBoard(emit)
         tasks.start_soon(board.run)
@@ -159,9 +159,12 @@ async def _supervise(task: Task, run: Run, emit: Emit, interrupt: Interrupt) -> 
             await emit(Notice(at=time.time(), text=text, level="warning"))
         await emit(Notice(at=time.time(), text=describe_isolation(task)))
         async with open_backend(task.loaded.project, run.id, board) as backend:
-            tree = await to_thread.run_sync(read_source, task, run.scratch)
+            tree = await source.tree()
             plan = make_plan(task, run, tree)
             interrupt.begin()
+            from spotci.cli.downstream import ProjectDownstream  # noqa: PLC0415 - loaded by now
+            from spotci.executor.run import execute  # noqa: PLC0415 - as above
+
             downstream = ProjectDownstream(
                 project=task.loaded.project,
                 context=task.loaded.context,
@@ -173,3 +176,27 @@ async def _supervise(task: Task, run: Run, emit: Emit, interrupt: Interrupt) -> 
                 plan, backend, emit, downstream=downstream, stop=interrupt.stop
             )
         tasks.cancel_scope.cancel()
+
+
+class _Source:
+    """The source tree, read while the engine is opened: neither waits for the other."""
+
+    def __init__(self) -> None:
+        self._read = anyio.Event()
+        self._trees: list[SourceTree] = []
+
+    async def read(self, task: Task, run: Run) -> None:
+        """List the files, and load meanwhile what performs the run."""
+        self._trees.append(await to_thread.run_sync(read_source, task, run.scratch))
+        await to_thread.run_sync(_load)
+        self._read.set()
+
+    async def tree(self) -> SourceTree:
+        """Return the tree when it has been read."""
+        await self._read.wait()
+        return self._trees[0]
+
+
+def _load() -> None:
+    import spotci.cli.downstream  # noqa: PLC0415 - start-up time
+    import spotci.executor.run  # noqa: F401, PLC0415 - start-up time

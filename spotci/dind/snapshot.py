@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -25,7 +25,6 @@ from spotci.executor.backend import FileEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from spotci.dind.settings import Progress
     from spotci.dind.store import Store
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "Snapshots"]
 
+T = TypeVar("T")
+
 #: Layers of a snapshot: each costs a lookup for every file that is opened.
 _MOST_LAYERS = 8
 
 #: Bytes between two reports of progress.
 _STEP = 1 << 20
-
-#: Parts of a git folder that the commit and the refs determine.
-_OBJECTS = "objects"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -161,16 +159,13 @@ class Snapshots:
         return Manifest(layers=(await self._store.share(flat),), stats=old.stats)
 
     async def _git_folder(self, tree: SourceTree, depth: int) -> str | None:
-        if tree.git_directory is None:
+        git = tree.git
+        if git is None:
             return None
-        prepare = tree.git_directory
-        try:
-            folder = await to_thread.run_sync(prepare, depth)
-            key = await to_thread.run_sync(_git_digest, folder, tree.sha, depth)
-        except (OSError, SpotciError) as fault:
-            raise EngineError(str(fault), operation="prepare .git") from fault
+        key = await _prepared(git.key, depth)
         if words := await self._store.take(Kind.GIT, key):
             return words[1]
+        folder = await _prepared(git.prepare, depth)
         layer = self._store.new_layer()
         await self._store.receive(
             pack_folder(
@@ -182,6 +177,13 @@ class Snapshots:
             subject=".git",
         )
         return layer
+
+
+async def _prepared(function: Callable[[int], T], depth: int) -> T:
+    try:
+        return await to_thread.run_sync(function, depth)
+    except (OSError, SpotciError) as fault:
+        raise EngineError(str(fault), operation="prepare .git") from fault
 
 
 def _manifest(
@@ -254,18 +256,3 @@ def _tell(
 def _git_mode(mode: int) -> int:
     """Return the permissions of a file in ``.git``: objects stay read-only."""
     return world_mode(mode) if mode & 0o200 else mode & 0o777
-
-
-def _git_digest(folder: Path, sha: str, depth: int) -> str:
-    """Return what tells git folders apart; the commit and the refs tell the objects."""
-    found = hashlib.sha256(f"{sha} {depth}".encode())
-    for place, folders, files in os.walk(folder):
-        if place == str(folder) and _OBJECTS in folders:
-            folders.remove(_OBJECTS)
-        folders.sort()
-        for name in sorted(files):
-            path = os.path.join(place, name)  # noqa: PTH118 - many, and fast
-            with open(path, "rb") as content:  # noqa: PTH123 - the same
-                inside = hashlib.file_digest(content, "sha256").digest()
-            found.update(os.fsencode(path[len(str(folder)) :]) + b"\0" + inside)
-    return found.hexdigest()[:32]

@@ -163,8 +163,8 @@ class ShellWorkspaces:
         if spec.snapshot is not None:
             _copy_folder(Path(spec.snapshot), folder)
             tree = self._trees[spec.snapshot]
-            if spec.git_depth is not None and tree.git_directory is not None:
-                _copy_folder(tree.git_directory(spec.git_depth), folder / ".git")
+            if spec.git_depth is not None and tree.git is not None:
+                _copy_folder(tree.git.prepare(spec.git_depth), folder / ".git")
         for layer in spec.layers:
             _copy_folder(Path(layer), folder)
 

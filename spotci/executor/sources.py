@@ -58,7 +58,7 @@ def plan_sources(plan: RunPlan, variables: JobVariables) -> Sources:
             pass
         case _:
             return Sources(fault="unknown GIT_STRATEGY")
-    if plan.tree.git_directory is None:
+    if plan.tree.git is None:
         return Sources(
             lines=("There is no Git repository: using the files as they are.",)
         )

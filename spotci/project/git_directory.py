@@ -7,6 +7,8 @@ neither hooks nor configuration nor credentials go along.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from dataclasses import dataclass, field
 from threading import Lock
@@ -49,6 +51,31 @@ class GitDirectories:
     with_index: bool
     _lock: Lock = field(default_factory=Lock)
     _prepared: dict[int, Path] = field(default_factory=dict)
+
+    def key(self, depth: int) -> str:
+        """Return a digest of all that ``prepare`` makes the folder from.
+
+        It costs no process: the refs are read from where git keeps them.
+        """
+        project, repository = self.project, self.project.git
+        if repository is None:
+            raise ValueError("a project without git has no git folder")
+        facts = (
+            *(str(depth), project.sha, repository.branch or ""),
+            *(project.server_url, project.path),
+            *(f"{name} {sha}" for name, sha in sorted(repository.refs.items())),
+        )
+        found = hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape"))
+        common = repository.common
+        files = [common / "packed-refs", common / "shallow", *_refs(common)]
+        if self.with_index:
+            directory = repository.directory
+            files += [
+                directory / name for name in ("index", *_shared_indexes(directory))
+            ]
+        for file in files:
+            found.update(b"\0" + _state_of(file))
+        return found.hexdigest()[:32]
 
     def prepare(self, depth: int) -> Path:
         """Return a git folder with ``depth`` commits, 0 for all; made once.
@@ -160,8 +187,27 @@ def _object_format(project: Project) -> tuple[str, ...]:
     return ("--object-format=sha256",) if len(project.sha) == len("0" * 64) else ()
 
 
+def _refs(common: Path) -> list[Path]:
+    """Return the files of the tags, and of all refs where they are in tables."""
+    places = (common / "refs" / "tags", common / "reftable")
+    return sorted(file for place in places for file in place.rglob("*"))
+
+
+def _state_of(file: Path) -> bytes:
+    """Return what tells a change of a small file, or of an index by its time, too."""
+    try:
+        with file.open("rb") as content:
+            inside = hashlib.file_digest(content, "sha256").digest()
+        # A file that was changed in the second in which the index was written is told
+        # by the time of the index alone.
+        time = file.stat().st_mtime_ns if "index" in file.name else 0
+    except (FileNotFoundError, IsADirectoryError):
+        return os.fsencode(file.name)
+    return os.fsencode(file.name) + inside + str(time).encode()
+
+
 def _shared_indexes(directory: Path) -> list[str]:
-    return [file.name for file in directory.glob("sharedindex.*")]
+    return sorted(file.name for file in directory.glob("sharedindex.*"))
 
 
 def _quoted(value: str) -> str:

@@ -96,9 +96,9 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
         root = base / project.root.relative_to(project.git.toplevel)
         listing = _check_out(project, source, base)
     entries = tuple(_entries(root, (*listing.tracked, *listing.untracked)))
-    git_directories = None
+    git = None
     if project.git is not None and project.root == project.git.toplevel:
-        git_directories = GitDirectories(
+        git = GitDirectories(
             project=project, scratch=scratch, with_index=source == "worktree"
         )
     return SourceTree(
@@ -107,7 +107,7 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
         tracked=frozenset(listing.tracked),
         submodules=listing.submodules,
         sha=project.sha,
-        git_directory=git_directories.prepare if git_directories else None,
+        git=git,
         blob_ids=lambda paths: blob_ids(root, paths),
     )
 

@@ -15,7 +15,7 @@ from spotci.executor.job import JobRunner
 from spotci.executor.shell import open_shell_backend
 from spotci.pipeline import Artifacts, Cache, Image, Service
 from spotci.tree import SourceTree, TreeEntry
-from tests.builders import job, plan, variable
+from tests.builders import StoredGit, job, plan, variable
 from tests.fakes import Events
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def source(root: Path, **files: str) -> SourceTree:
         ),
         tracked=frozenset(files),
         sha="0123456789",
-        git_directory=lambda _: git,
+        git=StoredGit(git),
     )
 
 

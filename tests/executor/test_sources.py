@@ -8,13 +8,13 @@ import pytest
 from spotci.executor.job_variables import JobVariables
 from spotci.executor.sources import plan_sources, project_dir
 from spotci.tree import SourceTree, Submodule
-from tests.builders import plan
+from tests.builders import StoredGit, plan
 
 TREE = SourceTree(
     root=Path("/nonexistent"),
     entries=(),
     sha="0123456789abcdef",
-    git_directory=lambda _: Path("/nonexistent"),
+    git=StoredGit(Path("/nonexistent")),
 )
 FETCHED = "Fetching changes with git depth set to 20..."
 CREATED = "Created fresh repository."

@@ -12,6 +12,8 @@ from spotci.project import source_tree
 from tests.project.repositories import GitFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spotci.project import SourceKind
 
 
@@ -32,8 +34,8 @@ def job_git(
     """Run git as a job would: with the prepared folder over the source tree."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     tree = source_tree(repository.open(), source, folder)
-    assert tree.git_directory is not None
-    directory = tree.git_directory(depth)
+    assert tree.git is not None
+    directory = tree.git.prepare(depth)
     return repository.git(
         f"--git-dir={directory}", f"--work-tree={tree.root}", *arguments
     )
@@ -177,9 +179,9 @@ def test_nothing_is_shared_with_the_developer(
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
     tree = source_tree(repository.open(), "worktree", scratch)
-    assert tree.git_directory is not None
+    assert tree.git is not None
 
-    directory = tree.git_directory(20)
+    directory = tree.git.prepare(20)
 
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files
@@ -234,10 +236,10 @@ def test_a_detached_head_can_be_prepared(repository: GitFolder, scratch: Path) -
 def test_it_is_made_once_though_many_ask(repository: GitFolder, scratch: Path) -> None:
     repository.commit({"a": "1"})
     tree = source_tree(repository.open(), "worktree", scratch)
-    assert tree.git_directory is not None
+    assert tree.git is not None
 
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(tree.git_directory, [20, 20, 20, 1]))
+        found = list(threads.map(tree.git.prepare, [20, 20, 20, 1]))
 
     assert len(set(found)) == 2
 
@@ -253,3 +255,55 @@ def test_a_repository_of_sha256(
 
     assert len(sha) == 64
     assert job_git(folder, scratch, "rev-parse", "HEAD") == sha
+
+
+def _key(repository: GitFolder, scratch: Path, depth: int = 20) -> str:
+    tree = source_tree(repository.open(), "worktree", scratch)
+    assert tree.git is not None
+    return tree.git.key(depth)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda folder: folder.commit({"b": "1"}), id="commit"),
+        pytest.param(lambda folder: folder.git("tag", "v2"), id="tag"),
+        pytest.param(
+            lambda folder: folder.git("tag", "-a", "-m", "x", "v1.1", "HEAD~1"),
+            id="tag on an older commit",
+        ),
+        pytest.param(lambda folder: folder.git("tag", "-d", "v1"), id="tag removed"),
+        pytest.param(lambda folder: folder.git("checkout", "-qb", "x"), id="branch"),
+        pytest.param(
+            lambda folder: (folder.write({"a": "2"}), folder.git("add", "a")),
+            id="index",
+        ),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+def test_a_folder_that_would_differ_has_another_key(
+    repository: GitFolder,
+    scratch: Path,
+    change: Callable[[GitFolder], object],
+    *,
+    packed: bool,
+) -> None:
+    repository.commit({"a": "1"})
+    repository.commit({"a": "1", "c": "1"})
+    repository.git("tag", "v1")
+    if packed:
+        repository.git("pack-refs", "--all")
+    before = _key(repository, scratch)
+
+    assert _key(repository, scratch) == before
+    assert _key(repository, scratch, depth=1) != before
+    change(repository)
+    assert _key(repository, scratch) != before
+
+
+def test_nothing_is_prepared_for_a_key(repository: GitFolder, scratch: Path) -> None:
+    repository.commit({"a": "1"})
+
+    _key(repository, scratch)
+
+    assert list(scratch.iterdir()) == []

@@ -202,7 +202,7 @@ def test_a_root_below_the_top_has_its_own_files_alone(
     tree = source_tree(project, source, scratch)
 
     assert contents(tree) == {".gitlab-ci.yml": "x", "a/b": "1"}
-    assert tree.git_directory is None
+    assert tree.git is None
 
 
 def test_a_conflict_is_listed_once(repository: GitFolder, scratch: Path) -> None:
@@ -242,7 +242,7 @@ def test_without_git_all_files_are_walked(
 
     assert [entry.path for entry in tree.entries] == ["a", "b/c", "to-b"]
     assert tree.tracked == frozenset()
-    assert tree.git_directory is None
+    assert tree.git is None
     with pytest.raises(UsageError, match="--source head needs a git repository"):
         source_tree(folder.open(), "head", scratch)
 
