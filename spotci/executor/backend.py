@@ -8,12 +8,13 @@ nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NewType, Protocol
+from typing import TYPE_CHECKING, NewType, Protocol, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -31,15 +32,20 @@ __all__ = [
     "FileEntry",
     "ImageInfo",
     "Images",
+    "KeptJob",
     "LayerId",
     "Limits",
     "Mount",
     "NetworkId",
     "Process",
+    "Session",
+    "SessionSpec",
+    "Sessions",
     "SnapshotId",
     "Workspace",
     "WorkspaceSpec",
     "Workspaces",
+    "surplus_runs",
 ]
 
 ContainerId = NewType("ContainerId", str)
@@ -362,14 +368,127 @@ class Workspaces(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpec:
+    """A program for a person, in the container of a job.
+
+    ``terminal`` gives it a terminal of so many rows and columns; without one, output
+    and errors are apart, and its input may end.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_dir: str
+    terminal: tuple[int, int] | None = None
+
+
+class Session(Protocol):
+    """A program that runs, for as long as the context that ``open`` gave."""
+
+    def __aiter__(self) -> AsyncIterator[tuple[bool, bytes]]:
+        """Yield what it prints, each piece with whether it came to stderr."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Give it input; one that does not read any more is no error."""
+        ...
+
+    async def send_eof(self) -> None:
+        """End its input."""
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Say that its terminal has another size."""
+        ...
+
+    async def wait(self) -> int:
+        """Return its exit code, when its output has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptJob:
+    """The container and the workspace of a job that outlive its run.
+
+    ``environment`` holds the variables of the job, secrets too: a backend keeps it
+    where nobody but the user can read it, and no longer than the container.
+    """
+
+    run: str
+    job: str
+    #: The folder of the project on the host.
+    project: str
+    #: Seconds since the epoch.
+    at: float
+    image: str
+    #: How the job ended, in words.
+    end: str
+    container: ContainerId
+    workspace: str
+    project_dir: str
+    environment: Mapping[str, str]
+    before_script: tuple[str, ...] = ()
+    services: tuple[ContainerId, ...] = ()
+    network: NetworkId | None = None
+
+    def encode(self) -> bytes:
+        """Return it as JSON."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return json.dumps({**values, "environment": dict(self.environment)}).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Return what was encoded; raises ValueError for anything else."""
+        try:
+            values = json.loads(data)
+            for name in ("before_script", "services"):
+                values[name] = tuple(values[name])
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the record of a kept job: {error}") from error
+
+
+#: Runs of one project whose jobs are kept; a newer run takes the place of the oldest.
+_MOST_RUNS = 3
+
+
+def surplus_runs(kept: Iterable[KeptJob]) -> frozenset[str]:
+    """Return the runs whose jobs are kept no longer; ``kept`` has the newest first."""
+    projects: dict[str, list[str]] = {}
+    for job in kept:
+        runs = projects.setdefault(job.project, [])
+        if job.run not in runs:
+            runs.append(job.run)
+    return frozenset(run for runs in projects.values() for run in runs[_MOST_RUNS:])
+
+
+class Sessions(Protocol):
+    """What a person needs to look into a job: shells in it, and that it stays."""
+
+    def open(
+        self, container: ContainerId, spec: SessionSpec
+    ) -> AbstractAsyncContextManager[Session]:
+        """Run a program in a container, beside what runs there.
+
+        A container that does not run is started for it, and stopped when the last
+        session in it has ended. Leaving the context ends the program.
+        """
+        ...
+
+    async def keep(self, kept: KeptJob) -> None:
+        """Let a job's container, services and workspace outlive the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The three ports together.
+    """The ports together.
 
     Without ``containers`` jobs are processes of the host: images do not matter, and
-    there are no services.
+    there are no services. Without ``sessions`` nobody can look into jobs.
     """
 
     engine: Engine
     images: Images
     workspaces: Workspaces
     containers: bool = True
+    sessions: Sessions | None = None

@@ -32,19 +32,17 @@ from spotci.executor.end import (
     tell_end,
     with_full_disk,
 )
-from spotci.executor.images import talks_to_registry
 from spotci.executor.inputs import JobInputs, find_inputs
 from spotci.executor.job_variables import Attempt, expand_url, job_variables
 from spotci.executor.masking import MINIMUM_LENGTH, Secrets
 from spotci.executor.outputs import JobOutputs
+from spotci.executor.preparation import plan_resources
 from spotci.executor.release import record_release
-from spotci.executor.resources import JobResources, WorkspaceRequest
+from spotci.executor.resources import WorkspaceRequest
 from spotci.executor.script import ScriptOptions, build_script
-from spotci.executor.services import resolve_services
 from spotci.executor.sources import plan_sources, project_dir
 from spotci.executor.timeouts import go_duration, plan_timeouts
 from spotci.executor.trace import Trace
-from spotci.pipeline import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,10 +50,12 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from spotci.executor.backend import Backend, Exit
+    from spotci.executor.debug import JobDebug, Scene
     from spotci.executor.emit import Emit
     from spotci.executor.handover import HandoverStore
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
+    from spotci.executor.resources import JobResources
     from spotci.executor.snapshot import Snapshots
     from spotci.executor.sources import Sources
     from spotci.executor.timeouts import Timeouts
@@ -110,6 +110,8 @@ class JobPhases:
     _sources: Sources = field(init=False)
     _resources: JobResources | None = None
     _inputs: JobInputs = field(default_factory=JobInputs)
+    #: Where a person looks into the job, if one does.
+    _debug: JobDebug | None = None
     #: Whether the script began: only then there is an after_script.
     _began: bool = False
     _after_ran: bool = False
@@ -154,6 +156,13 @@ class JobPhases:
         self._set_variables()
         self._place()
         self._timeouts = plan_timeouts(timeout, self._variables)
+        if plan.options.debugger is not None:
+            from spotci.executor.debug import JobDebug  # noqa: PLC0415 - rarely used
+
+            sessions = self.services.backend.sessions
+            self._debug = JobDebug.of(job, plan.options.debugger, sessions)
+        if self._debug is not None:
+            self._timeouts = self._debug.unhurried(self._timeouts)
         self._sources = plan_sources(plan, self._variables)
 
     def _place(self) -> None:
@@ -240,7 +249,9 @@ class JobPhases:
         try:
             await self._prepare(tasks)
             end = await self._get_sources()
-            if end is None:
+            if end is None and self._debug is not None and self._debug.takes_over():
+                end = await self._debug.take_over(self._scene())
+            elif end is None:
                 end = await self._script()
                 end = await self._after_script(end)
                 end = await self._keep(end)
@@ -268,7 +279,13 @@ class JobPhases:
         async with self._trace.section(
             "prepare_executor", f'Preparing the "{executor}" executor'
         ):
-            resources = self._resources = await self._plan_resources()
+            resources, self._variables = await plan_resources(
+                *(self.job, self.number, self._plan, self._variables),
+                backend=self.services.backend,
+                emit=self.services.emit,
+                trace=self._trace,
+            )
+            self._resources = resources
             await together(
                 resources.get_images,
                 partial(self._open_workspace, resources),
@@ -288,39 +305,6 @@ class JobPhases:
                 f"Running on {resources.name} via "
                 f"{self.services.backend.engine.description}..."
             )
-
-    async def _plan_resources(self) -> JobResources:
-        plan, variables = self._plan, self._variables
-        image = self.job.image or Image(name=plan.options.default_image)
-        image = replace(image, name=variables.expand(image.name).strip())
-        if not image.name:
-            raise EngineError("invalid image reference: the name is empty")
-        if self.services.backend.containers:
-            await self._trace.line(f"Using Docker executor with image {image.name} ...")
-            services, warnings = resolve_services(self.job.services, variables)
-            if plan.options.proxied:
-                names = [name for service in services for name in service.aliases]
-                variables = self._variables = variables.without_proxy(names)
-                services, warnings = resolve_services(self.job.services, variables)
-        else:
-            await self._trace.line("Using Shell (sh) executor...")
-            services, warnings = (), _no_services(self.job)
-        for warning in warnings:
-            await self._trace.warning(warning)
-        for service in services:
-            await self._trace.line(f"Starting service {service.image}...")
-        suffix = "" if self.number == 1 else f"-{self.number}"
-        return JobResources(
-            backend=self.services.backend,
-            plan=plan,
-            emit=self.services.emit,
-            trace=self._trace,
-            name=f"spot-ci-{plan.run}-{plan.slug(self.job.name)}{suffix}",
-            labels={"spotci.run": plan.run, "spotci.job": self.job.name},
-            image=image,
-            services=services,
-            registry=talks_to_registry(self.job, variables.values),
-        )
 
     async def _open_workspace(self, resources: JobResources) -> None:
         """Open the workspace over the layers of caches and artifacts."""
@@ -389,6 +373,8 @@ class JobPhases:
             with anyio.move_on_after(self._timeouts.script) as deadline:
                 exit_ = await self._shell_again(commands, attempts)
             if not deadline.cancelled_caught:
+                if exit_.code and self._debug is not None:
+                    await self._debug.look_at_failure(self._scene())
                 return ended(exit_)
             await self._trace.warning(_TIMED_OUT.format("step_script"))
         return failed(FailureReason.JOB_EXECUTION_TIMEOUT, "script timeout")
@@ -398,7 +384,7 @@ class JobPhases:
         while True:
             attempts -= 1
             try:
-                return await self._shell(commands, status="running")
+                return await self._shell(commands, status="running", stops="script")
             except EngineError as error:
                 if attempts <= 0:
                     raise
@@ -412,7 +398,7 @@ class JobPhases:
             await self._trace.notice("Running after script...")
             with anyio.move_on_after(self._timeouts.after_script) as deadline:
                 exit_ = await self._shell(
-                    self.job.after_script, status=end.status.value
+                    self.job.after_script, status=end.status.value, stops="after"
                 )
             if deadline.cancelled_caught:
                 await self._trace.warning(_TIMED_OUT.format("after_script"))
@@ -429,19 +415,33 @@ class JobPhases:
             )
             return end
 
-    async def _shell(self, commands: Sequence[str], *, status: str) -> Exit:
-        """Run commands in a new shell of the job's container."""
+    async def _shell(
+        self, commands: Sequence[str], *, status: str, stops: str = ""
+    ) -> Exit:
+        """Run commands in a new shell of the job's container.
+
+        ``stops`` names the script whose breakpoints hold: ``script`` or ``after``.
+        """
+        scene = resources, values, folder = self._scene(status)
+        breaks = watch = None
+        if self._debug is not None and (breaks := self._debug.breaks(folder, stops)):
+            watch = self._debug.watching(breaks, commands, scene)
+        script = build_script(
+            commands,
+            variables=values,
+            project_dir=folder,
+            options=ScriptOptions.of(values),
+            breaks=breaks,
+        )
+        return await resources.run(script, watch)
+
+    def _scene(self, status: str = "running") -> Scene:
+        """Return where a program of the job runs: container, variables, folder."""
         resources = self._resources
         if resources is None or resources.container is None:
             raise EngineError("the container of the job is gone")
         values = {**self._variables.values, "CI_JOB_STATUS": status}
-        script = build_script(
-            commands,
-            variables=values,
-            project_dir=self._attempt.project_dir,
-            options=ScriptOptions.of(values),
-        )
-        return await resources.run(resources.container, script)
+        return resources, values, self._attempt.project_dir
 
     async def _keep(self, end: End) -> End:
         """Save what the job leaves."""
@@ -473,7 +473,12 @@ class JobPhases:
             "Cleaning up project directory and file based variables",
         ):
             if self._plan.options.keep and not end.passed:
-                await self._trace.line(f"The container {resources.name} is kept")
+                from spotci.executor.debug import keep_job  # noqa: PLC0415 - rarely used
+
+                sessions, scene = self.services.backend.sessions, self._scene()
+                await keep_job(
+                    *(self.job, self._plan, sessions, scene), end=end, trace=self._trace
+                )
 
     async def _cancel(self) -> None:
         """Run after_script for a canceled job, unless nobody wants to wait for it."""
@@ -509,10 +514,3 @@ class JobPhases:
             self._attempt,
             (*self._inherited, *self.outputs.variables),
         )
-
-
-def _no_services(job: Job) -> tuple[str, ...]:
-    return tuple(
-        f"Service {service.name} is not started: there are no containers"
-        for service in job.services
-    )

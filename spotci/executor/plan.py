@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from spotci.executor.debug import Debugger
     from spotci.pipeline import JobName, Pipeline
     from spotci.tree import SourceTree
     from spotci.variables import Variable
@@ -58,6 +59,8 @@ class RunOptions:
     output_limit: int = 1 << 30
     #: Seconds between SIGTERM and SIGKILL for a job that is stopped.
     stop_grace: float = 10.0
+    #: Who looks into jobs, and where; None nobody.
+    debugger: Debugger | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from spotci.executor.script import DETECT_SHELL
 from spotci.executor.services import ServiceSet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from spotci.executor.services import JobService
     from spotci.executor.trace import Trace
     from spotci.pipeline import Image
+
+    Watch = Callable[[AsyncIterable[bytes]], AsyncIterable[bytes]]
 
 __all__ = ["JobResources", "WorkspaceRequest"]
 
@@ -213,20 +215,29 @@ class JobResources:
         """Send the last lines of every service."""
         await self._service_set.show_logs()
 
+    @property
+    def service_containers(self) -> tuple[ContainerId, ...]:
+        """The containers of the services."""
+        return tuple(self._service_set.containers)
+
     def image_info(self, name: str) -> ImageInfo:
         """Return what is known of an image that has been brought in."""
         return self._images[name]
 
-    async def run(self, container: ContainerId, script: bytes) -> Exit:
+    async def run(self, script: bytes, watch: Watch | None = None) -> Exit:
         """Start the container with a script, and send its output until it ends.
 
-        Where this is canceled the container is stopped first, and its last output is
-        sent.
+        ``watch`` sees the output before the log does. Where this is canceled the
+        container is stopped first, and its last output is sent.
         """
-        engine = self.backend.engine
+        engine, container = self.backend.engine, self.container
+        if container is None:
+            raise EngineError("the container of the job is gone")
         attached = _Attached()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(attached.follow, engine, container, script, self.trace)
+            tasks.start_soon(
+                attached.follow, engine, container, script, self.trace, watch
+            )
             try:
                 await attached.ended.wait()
             except anyio.get_cancelled_exc_class():
@@ -417,13 +428,19 @@ class _Attached:
         self._error: EngineError | None = None
 
     async def follow(
-        self, engine: Engine, container: ContainerId, script: bytes, trace: Trace
+        self,
+        engine: Engine,
+        container: ContainerId,
+        script: bytes,
+        trace: Trace,
+        watch: Watch | None,
     ) -> None:
         """Start the container and send its output, until it ends."""
         try:
             with self.scope:
                 async with engine.start(container, stdin=script) as process:
-                    await trace.output(process.output)
+                    output: AsyncIterable[bytes] = process.output
+                    await trace.output(output if watch is None else watch(output))
                     self._exit = await process.wait()
         except EngineError as error:
             self._error = error

@@ -18,9 +18,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["DETECT_SHELL", "ScriptOptions", "build_script", "quote"]
+    from spotci.executor.breakpoints import Breaks
 
-_SHELLS = (
+__all__ = [
+    "DETECT_SHELL",
+    "SHELLS",
+    "ScriptOptions",
+    "build_script",
+    "echo_command",
+    "quote",
+]
+
+#: The shells that are looked for in an image, the best first.
+SHELLS = (
     "/usr/local/bin/bash",
     "/usr/bin/bash",
     "/bin/bash",
@@ -34,7 +44,7 @@ DETECT_SHELL = (
     "sh",
     "-c",
     (
-        f"for shell in {' '.join(_SHELLS)}; do "
+        f"for shell in {' '.join(SHELLS)}; do "
         'if [ -x "$shell" ]; then exec "$shell"; fi; '
         "done; echo shell not found; exit 1"
     ),
@@ -91,17 +101,22 @@ def build_script(
     variables: Mapping[str, str],
     project_dir: str,
     options: ScriptOptions | None = None,
+    breaks: Breaks | None = None,
 ) -> bytes:
     """Return the program that exports the variables and runs the commands.
 
-    Its exit code is that of the commands. A variable whose name no shell accepts is
-    left out, and so is what stands behind a NUL, which no shell can hold.
+    With ``breaks`` it stops before some of them. Its exit code is that of the commands.
+    A variable whose name no shell accepts is left out, and so is what stands behind a
+    NUL, which no shell can hold.
     """
     options = options or ScriptOptions()
     body = "".join(
-        _command(command.strip(), index, options)
+        (f"spotci_break {index + 1}\n" if breaks else "")
+        + _command(command.strip(), index, options)
         for index, command in enumerate(commands)
     )
+    if breaks is not None:
+        body = breaks.function() + body
     program = "".join(
         [
             _OPTIONS,
@@ -120,6 +135,11 @@ def quote(text: str) -> str:
     """Return the text as one word of a POSIX shell, which is the very same text."""
     text = text.partition("\0")[0]
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def echo_command(command: str) -> str:
+    """Return the shell text of one entry of a script, with its echo."""
+    return _command(command.strip(), 0, ScriptOptions())
 
 
 def _exports(variables: Mapping[str, str]) -> Iterator[str]:

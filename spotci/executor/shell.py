@@ -20,6 +20,8 @@ import anyio
 
 from spotci.errors import ContainerError
 from spotci.executor.backend import Backend, ContainerId, Exit, ImageInfo
+from spotci.executor.shell_process import inherited_variables
+from spotci.executor.shell_sessions import ShellKeptJobs, ShellSessions
 from spotci.executor.shell_workspace import ShellWorkspaces, remove_folder
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ShellEngine", "ShellImages", "open_shell_backend"]
 
-#: What a job sees of the environment of the user: nothing that may be a secret.
-_INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR")
 #: Seconds for output that a process leaves behind in the hands of a daemon.
 _LINGERING = 1.0
 _PIECE = 1 << 18
@@ -40,24 +40,31 @@ _WAITING = 16
 
 
 @asynccontextmanager
-async def open_shell_backend(*, caches: Path | None = None) -> AsyncIterator[Backend]:
+async def open_shell_backend(
+    *, caches: Path | None = None, kept: Path | None = None
+) -> AsyncIterator[Backend]:
     """Give a backend for one run; afterwards no process and no folder of it is left.
 
-    ``caches`` is where caches outlive the run; None keeps them for the run alone.
+    ``caches`` is where caches outlive the run, ``kept`` is for the records of jobs that
+    do; None is for the run alone.
     """
     root = Path(await anyio.to_thread.run_sync(_make_root))
     engine = ShellEngine()
+    sessions = ShellSessions(kept)
+    if kept is not None:
+        await ShellKeptJobs(kept).make_room()
     try:
         yield Backend(
             engine=engine,
             images=ShellImages(),
             workspaces=ShellWorkspaces(root, caches=caches or root / "caches"),
             containers=False,
+            sessions=sessions,
         )
     finally:
         with anyio.CancelScope(shield=True):
             await engine.kill_all()
-            await anyio.to_thread.run_sync(remove_folder, root)
+            await anyio.to_thread.run_sync(_clear, root, sessions.workspaces)
 
 
 @dataclass(slots=True)
@@ -269,6 +276,17 @@ class _Process:
         self._receive.close()
 
 
+def _clear(root: Path, kept: set[str]) -> None:
+    """Remove the folder of a run, but for the workspaces that are kept."""
+    if not kept:
+        remove_folder(root)
+        return
+    jobs = root / "jobs"
+    for folder in (*root.iterdir(), *jobs.iterdir()):
+        if folder != jobs and str(folder) not in kept:
+            remove_folder(folder)
+
+
 def _make_root() -> str:
     return tempfile.mkdtemp(prefix="spot-ci-shell-")
 
@@ -278,8 +296,7 @@ def _folder(spec: ContainerSpec) -> str | None:
 
 
 def _environment(spec: ContainerSpec) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**inherited, **spec.environment}
+    return {**inherited_variables(), **spec.environment}
 
 
 def _signal(process: Process, number: signal.Signals) -> None:

@@ -20,9 +20,7 @@ from spotci.executor.neutral import neutralise
 from spotci.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
-
-    from anyio.abc import ObjectReceiveStream
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
     from spotci.executor.emit import Emit
     from spotci.executor.files import Remark
@@ -148,7 +146,7 @@ class Trace:
                     SectionFinished(at=self._clock(), job=self._job, section=name)
                 )
 
-    async def output(self, stream: ObjectReceiveStream[bytes]) -> None:
+    async def output(self, stream: AsyncIterable[bytes]) -> None:
         """Send what a process prints, up to its end."""
         decoder = LogDecoder(
             self.secrets, limit=self._limit, used=self._used, reserved=SECTIONS

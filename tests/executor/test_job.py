@@ -499,7 +499,8 @@ async def test_failed_jobs_are_kept_if_asked(tmp_path: Path) -> None:
         await runner.run(next(iter(world.plan.pipeline.jobs.values())), 1)
 
     assert "spot-ci-test-build" in world.backend.left()
-    assert "The container spot-ci-test-build is kept" in world.log()
+    kept = "The container spot-ci-test-build is kept: spotci shell build"
+    assert kept in world.log()
 
 
 async def test_secrets_enter_by_stdin_alone(tmp_path: Path) -> None:
