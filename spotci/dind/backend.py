@@ -12,6 +12,7 @@ from spotci.dind.containers import DockerEngine
 from spotci.dind.engine import open_engine
 from spotci.dind.images import open_images
 from spotci.dind.lease import begin_lease, sweep
+from spotci.dind.sessions import DockerSessions
 from spotci.dind.store import Store
 from spotci.dind.workspace import DockerWorkspaces
 from spotci.errors import EngineError
@@ -42,7 +43,8 @@ async def open_backend(
     async with AsyncExitStack() as stack:
         stack.callback(engine.close)
         # The lease and the agent are two processes in the engine: they start together.
-        held = await stack.enter_async_context(begin_lease(engine, run))
+        kept: set[str] = set()
+        held = await stack.enter_async_context(begin_lease(engine, run, kept=kept))
         agent = await stack.enter_async_context(open_agent(engine))
         await held()
         images = await stack.enter_async_context(open_images(engine))
@@ -52,10 +54,14 @@ async def open_backend(
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
         try:
+            containers = DockerEngine(engine, run, agent)
             yield Backend(
-                engine=DockerEngine(engine, run, agent),
+                engine=containers,
                 images=images,
                 workspaces=DockerWorkspaces(store, overlay and mounts),
+                sessions=DockerSessions(
+                    engine, agent, start=containers.start_detached, kept=kept
+                ),
             )
         finally:
             with anyio.move_on_after(_CLOSING, shield=True):

@@ -154,8 +154,10 @@ class DockerEngine:
             raise failure
 
     async def start_detached(self, container: ContainerId) -> None:
-        """Start a service."""
+        """Start a service, or the container of a job for a session."""
         await self._start(container)
+        if self._attended.get(container, False):
+            await self._reach_registry(container)
 
     async def stop(self, container: ContainerId, *, grace: float) -> None:
         """Send SIGTERM, and SIGKILL after ``grace`` seconds, rounded up."""

@@ -5,7 +5,8 @@ When the connection ends, as it does with SIGKILL, it removes the containers, ne
 volumes and workspaces of the run. Where a run ends in order, that has been done
 already, in fewer round trips, and the shell is told so.
 
-A run whose shell is gone is dead: ``sweep`` removes what it left. That is so after the
+A run whose shell is gone is dead: ``sweep`` removes what it left, but for the jobs that
+the user asked to keep (``kept``). That is so after the
 engine itself was stopped or lost its power, and needs no clock and no process table of
 this machine, which another container's would not match.
 """
@@ -19,14 +20,23 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spotci.dind.attach import FrameDecoder
+from spotci.dind.kept import forget, read_records
 from spotci.dind.labels import MARK, RUN
 from spotci.dind.store import REMOVE_RUN
 from spotci.dind.together import together
 from spotci.dind.transport import answers
 from spotci.errors import EngineError, EngineUnavailableError
+from spotci.executor.backend import surplus_runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Mapping,
+    )
 
     from anyio.abc import ByteStream
 
@@ -61,6 +71,7 @@ echo ready
 read -r word && [ "$word" = done ] && exit 0
 trap '' HUP INT TERM PIPE
 exec </dev/null >/dev/null 2>&1
+unkept() { grep -vxF "$(cat /spotci/r/*/t/kept/*.ids; echo -)"; }
 others() {
   cat /proc/[0-9]*/cmdline | tr '\0' '\n' | sed -n 's/^spot-ci-lease=//p' |
     grep -vxF "$run"
@@ -68,13 +79,14 @@ others() {
 for pause in 0 1 3; do
   sleep "$pause"
   filter="label=spotci.run=$run"
-  docker ps -aq --filter "$filter" | xargs -r docker rm -fv
-  docker network ls -q --filter "$filter" | xargs -r docker network rm
+  docker ps -aq --no-trunc --filter "$filter" | unkept | xargs -r docker rm -fv
+  docker network ls -q --no-trunc --filter "$filter" | unkept |
+    xargs -r docker network rm
   docker volume ls -q --filter "$filter" | xargs -r docker volume rm -f
   ( set -- "$run"; eval "$REMOVE_RUN" )
   if ! others; then
-    docker ps -aq | xargs -r docker rm -fv
-    docker network prune -f
+    docker ps -aq --no-trunc | unkept | xargs -r docker rm -fv
+    docker network prune -f --filter label!=spotci
   fi
 done
 """
@@ -87,20 +99,23 @@ _FOLDERS = "ls /spotci/r 2>/dev/null || :"
 
 
 @asynccontextmanager
-async def hold_lease(engine: DindEngine, run: str) -> AsyncIterator[None]:
+async def hold_lease(
+    engine: DindEngine, run: str, *, kept: Collection[str] = ()
+) -> AsyncIterator[None]:
     """Tie the objects of a run to this block and to the life of this process.
 
-    Leaving the block removes what is left of them. Raises EngineError where the lease
-    cannot be had: nothing of the run must be made then.
+    Leaving the block removes what is left of them, but for what is then in ``kept``, by
+    its id. Raises EngineError where the lease cannot be had: nothing of the run must be
+    made then.
     """
-    async with begin_lease(engine, run) as held:
+    async with begin_lease(engine, run, kept=kept) as held:
         await held()
         yield
 
 
 @asynccontextmanager
 async def begin_lease(
-    engine: DindEngine, run: str
+    engine: DindEngine, run: str, *, kept: Collection[str] = ()
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Give what waits until the lease is held; see ``hold_lease``.
 
@@ -112,7 +127,7 @@ async def begin_lease(
             yield partial(_await_ready, stream, run)
         finally:
             with anyio.move_on_after(_CLEANUP, shield=True):
-                await _end(engine, run, stream)
+                await _end(engine, run, stream, kept)
 
 
 @asynccontextmanager
@@ -141,12 +156,14 @@ async def _await_ready(stream: ByteStream, run: str) -> None:
         ) from fault
 
 
-async def _end(engine: DindEngine, run: str, stream: ByteStream) -> None:
+async def _end(
+    engine: DindEngine, run: str, stream: ByteStream, kept: Collection[str]
+) -> None:
     """Remove what is left, and say so; where that fails, the lease has to do it."""
     if not await answers(engine.inner.address):
         return  # the engine ended, and its containers with it
     try:
-        await remove_runs(engine, {run})
+        await remove_runs(engine, {run}, kept=kept)
         await stream.send(b"done\n")
         await stream.receive()
     except (EngineError, anyio.EndOfStream, anyio.BrokenResourceError, OSError):
@@ -171,11 +188,22 @@ async def sweep(engine: DindEngine, shell: Shell, *, own: str) -> frozenset[str]
     live = await live_runs(shell) | {own}
     dead = runs - live
     if dead:
+        dead -= await _kept_runs(shell)
+    if dead:
         await remove_runs(engine, dead)
         await shell.run(REMOVE_RUN, *sorted(dead))
     if live == {own}:
         await _remove(engine, "container", unknown)
     return dead
+
+
+async def _kept_runs(shell: Shell) -> frozenset[str]:
+    """Return the runs with kept jobs, when the oldest have made room for newer ones."""
+    kept = await read_records(shell)
+    gone = surplus_runs(kept)
+    if gone:
+        await forget(shell, gone)
+    return frozenset(job.run for job in kept) - gone
 
 
 async def _found(engine: DindEngine) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -189,12 +217,15 @@ async def _found(engine: DindEngine) -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(run for run in labelled if run), tuple(unknown)
 
 
-async def remove_runs(engine: DindEngine, runs: Iterable[str]) -> None:
-    """Remove the containers, networks and volumes of these runs."""
+async def remove_runs(
+    engine: DindEngine, runs: Iterable[str], *, kept: Collection[str] = ()
+) -> None:
+    """Remove the containers, networks and volumes of these runs, but not the kept."""
     for run in runs:
         containers, networks, volumes = await _objects(engine, run)
-        await _remove(engine, "container", [item["Id"] for item in containers])
-        await _remove(engine, "network", [item["Id"] for item in networks])
+        for kind, found in (("container", containers), ("network", networks)):
+            gone = [item["Id"] for item in found if item["Id"] not in kept]
+            await _remove(engine, kind, gone)
         await _remove(engine, "volume", [item["Name"] for item in volumes])
 
 

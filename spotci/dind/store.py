@@ -12,6 +12,7 @@
         m<n>                 a manifest as it was when the run began
         w<n>/{u,w,m}         a workspace: upper, work, and where it is mounted
         t/<n>                folder for private files of a workspace, in memory
+        t/kept/              records of jobs that outlive the run, see ``kept``
     /spotci/x/               what is being removed
 
 The files in ``s``, ``g`` and ``c`` are references: the first line of each is a word and
@@ -61,11 +62,27 @@ if [ -f /spotci/overlay ]; then echo overlay; else echo copy; fi
 """
 
 #: Removes what runs have on the work volume: ``$@`` are their ids. A mount that is in
-#: use goes when its last user does. The files go in the background.
+#: use goes when its last user does. The files go in the background. Of a run with kept
+#: jobs, see ``kept``, only the workspaces of others go.
 REMOVE_RUN = r"""
 for run do
   case $run in '' | */* | .*) continue ;; esac
   [ -d "/spotci/r/$run" ] || continue
+  if cat "/spotci/r/$run"/t/kept/*.ids >/dev/null 2>&1; then
+    for place in "/spotci/r/$run"/w[0-9]*; do
+      name=${place##*/}
+      [ -d "$place" ] || continue
+      cat "/spotci/r/$run"/t/kept/*.ids | grep -qxF "$name" && continue
+      if [ -f "$place/path" ]; then
+        { read -r path; } <"$place/path"
+        umount -l "$path.tmp" "$path" 2>/dev/null
+        rmdir "$path.tmp" "$path" 2>/dev/null
+      fi
+      umount -l "$place/m" 2>/dev/null
+      mv "$place" "/spotci/x/$run.$name" && rm -rf "/spotci/x/$run.$name"
+    done
+    continue
+  fi
   # Newest mounts first: one may lie over another. Names of mounts are in octal.
   while read -r _ place _; do echo "$place"; done </proc/mounts |
     grep -F "/spotci/r/$run/" | sort -r | while read -r place; do
