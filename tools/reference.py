@@ -58,7 +58,7 @@ _MEANINGS = {
     "run.default_image": "Image of jobs that name none.",
     "run.pull_policy": "When images are pulled, for jobs that do not say it.",
     "run.fail_fast": "Stop at the first failure.",
-    "run.keep": "Keep the containers of failed jobs until the run ends.",
+    "run.keep": "Keep the containers of failed jobs, for `spotci shell`.",
     "run.output": "What is shown; `auto` is `live` on a terminal, `plain` elsewhere.",
     "run.source": "Files as they are on disk, as staged, or as committed.",
     "run.artifacts_to_source": "Copy artifacts into the source tree, too.",

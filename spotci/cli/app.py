@@ -32,6 +32,7 @@ _COMMANDS = {
     "artifacts": _Entry("history", "List the artifacts of a run.", "artifacts"),
     "report": _Entry("report", "Write the report of a run, and open it."),
     "rerun": _Entry("rerun", "Run jobs of a recorded run again."),
+    "shell": _Entry("shell", "Open a shell in the container of a job."),
     "up": _Entry("engine", "Start the engine.", "up"),
     "down": _Entry("engine", "Stop the engine.", "down"),
     "status": _Entry("engine", "Show the engine.", "status"),

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spotci.cli.dispatch import ProgressBoard
+    from spotci.cli.kept import KeptJobs
     from spotci.executor.backend import Backend
     from spotci.project import Project
 
-__all__ = ["open_backend"]
+__all__ = ["open_backend", "open_kept"]
 
 
 @asynccontextmanager
@@ -35,8 +36,10 @@ async def open_backend(
     if project.settings.engine.kind == "shell":
         from spotci.executor import shell  # noqa: PLC0415 - as used
 
-        caches = record_folder(project) / "caches"
-        async with shell.open_shell_backend(caches=caches) as backend:
+        records = record_folder(project)
+        async with shell.open_shell_backend(
+            caches=records / "caches", kept=records / "kept"
+        ) as backend:
             yield backend
         return
     from spotci.cli.engine_settings import engine_settings  # noqa: PLC0415 - as used
@@ -47,3 +50,21 @@ async def open_backend(
     async with dind.open_backend(settings, run, progress=progress) as backend:
         await board.finish("engine", settings.name)
         yield backend
+
+
+@asynccontextmanager
+async def open_kept(project: Project) -> AsyncIterator[KeptJobs | None]:
+    """Give the kept jobs of the engine that the settings choose; None: it has none."""
+    if project.settings.engine.kind == "shell":
+        from spotci.executor.shell_sessions import ShellKeptJobs  # noqa: PLC0415 - as used
+
+        yield ShellKeptJobs(record_folder(project) / "kept")
+        return
+    from spotci.cli.engine_settings import engine_settings  # noqa: PLC0415 - as used
+    from spotci.dind.sessions import open_kept as open_dind  # noqa: PLC0415 - as used
+
+    def silent(text: str, done: int, total: int | None) -> None:
+        """Show nothing: what is kept is in an engine that runs already."""
+
+    async with open_dind(engine_settings(project), progress=silent) as kept:
+        yield kept

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from spotci.cli.loading import record_folder
 from spotci.events import ArtifactsSaved, JobStatus
 from spotci.executor.plan import EarlierJob
+from spotci.pipeline import When
 from spotci.runs import RunStore
 from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from spotci.cli.loading import Loaded
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from spotci.pipeline import Job, JobName
     from spotci.runs import Run
 
-__all__ = ["earlier_jobs"]
+__all__ = ["earlier_jobs", "sources_without"]
 
 
 def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJob]:
@@ -40,6 +42,28 @@ def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJ
                 )
                 del wanted[name]
     return found
+
+
+def sources_without(
+    loaded: Loaded, selection: Selection, earlier: Mapping[JobName, EarlierJob]
+) -> tuple[JobName, ...]:
+    """Return the jobs whose artifacts selected jobs want and no earlier run has.
+
+    Manual jobs do not count where nothing names them: nobody played them.
+    """
+    asked = {
+        name
+        for job in (loaded.jobs[name] for name in selection.pipeline.jobs)
+        for name in (
+            *(need.job for need in job.needs or ()),
+            *(job.dependencies or ()),
+        )
+    }
+    return tuple(
+        name
+        for name, job in _sources(loaded, selection).items()
+        if name not in earlier and (name in asked or job.when is not When.MANUAL)
+    )
 
 
 def _sources(loaded: Loaded, selection: Selection) -> dict[JobName, Job]:

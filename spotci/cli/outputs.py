@@ -28,8 +28,14 @@ _EARLIER = 5
 def reporters_of(task: Task) -> list[Reporter]:
     """Return the reports that the settings and the options ask for.
 
-    ``auto`` is the live board where a person looks on, and plain lines elsewhere.
+    ``auto`` is the live board where a person looks on, and plain lines elsewhere. They
+    step aside where the task has a person look into its jobs.
     """
+    reporters = _chosen(task)
+    return task.debugger.screen.share(reporters) if task.debugger else reporters
+
+
+def _chosen(task: Task) -> list[Reporter]:
     output = task.loaded.project.settings.run.output
     if output == "auto":
         output = "live" if _watched() else "plain"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from spotci.cli.debugger import TerminalDebugger
     from spotci.cli.loading import Loaded
     from spotci.cli.selection import Selection
     from spotci.context import Context
@@ -50,6 +51,8 @@ class Task:
     earlier: Mapping[JobName, EarlierJob] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    #: Who looks into jobs on the user's terminal; None nobody.
+    debugger: TerminalDebugger | None = None
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know before it begins."""
@@ -126,4 +129,5 @@ def _options(task: Task) -> RunOptions:
         proxied=engine.proxy is not None,
         artifacts_to_source=run.artifacts_to_source,
         ignore_caches=task.full,
+        debugger=task.debugger,
     )

@@ -13,6 +13,7 @@ from spotci.cli.outputs import OUTPUTS
 from spotci.cli.selection import Request, select, select_manual
 
 if TYPE_CHECKING:
+    from spotci.cli.debugger import TerminalDebugger
     from spotci.cli.loading import Loaded
     from spotci.cli.options import Chosen
 
@@ -73,7 +74,21 @@ _SETTINGS = {
 @click.option(
     "--keep",
     is_flag=True,
-    help="Keep the containers of failed jobs until the run ends.",
+    help="Keep the containers of failed jobs: spotci shell JOB enters them.",
+)
+@click.option(
+    "--shell-on-failure",
+    is_flag=True,
+    help="Open a shell in the container of a job that failed, at once.",
+)
+@click.option(
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="JOB[:LINE]",
+    help="Open a shell before this line of before_script and script, counted from 1, "
+    "or before after_script (JOB:after).  [default: LINE 1]",
+    shell_complete=complete_jobs,
 )
 @click.option("--timeout", metavar="D", help="A bound on the whole run, as 1h 30m.")
 @click.option(
@@ -103,6 +118,8 @@ def command(
     stages: tuple[str, ...],
     no_needs: bool,
     manual: tuple[str, ...],
+    shell_on_failure: bool,
+    breaks: tuple[str, ...],
     **settings: object,
 ) -> int:
     """Run the pipeline, or the named jobs with all that they need.
@@ -114,6 +131,7 @@ def command(
     spotci run --stage test                  a stage
     spotci run --manual deploy-staging       with this manual job
     spotci run --no-needs unit               it alone, with artifacts of the last run
+    spotci run --break unit:2 unit           with a shell before its second line
     spotci run --event merge_request --target-branch main
     """  # noqa: D301 - click reads the \b
     overrides = {
@@ -127,7 +145,16 @@ def command(
     if loaded.compilation.pipeline is None and not request.names:
         print(f"no pipeline is created: {loaded.compilation.reason}", file=sys.stderr)
         return 0
-    return start(loaded, chosen, request, manual=manual, settings=settings)
+    debugger = None
+    if shell_on_failure or breaks:
+        from spotci.cli.debugger import run_debugger  # noqa: PLC0415 - start-up time
+
+        debugger = run_debugger(
+            loaded.jobs.values(), failures=shell_on_failure, breaks=breaks
+        )
+    return start(
+        *(loaded, chosen, request), manual=manual, settings=settings, debugger=debugger
+    )
 
 
 def start(
@@ -137,6 +164,7 @@ def start(
     *,
     manual: tuple[str, ...],
     settings: dict[str, object],
+    debugger: TerminalDebugger | None = None,
 ) -> int:
     """Select the jobs, run them, and return the exit code."""
     from spotci.cli.earlier import earlier_jobs  # noqa: PLC0415 - start-up time
@@ -154,6 +182,7 @@ def start(
         command=("run", *_arguments(request, manual, settings), *options),
         options=options,
         earlier={} if request.needs else earlier_jobs(loaded, selection),
+        debugger=debugger,
     )
     return perform(task)
 

@@ -92,13 +92,7 @@ class LiveReport:
             highlight=False,
             soft_wrap=True,
         )
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._board,
-            refresh_per_second=_PER_SECOND,
-            transient=True,
-        )
-        self._live.start()
+        self._live = self._started()
 
     def handle(self, event: Event) -> None:
         """Take the event in; what is worth keeping is printed above the board."""
@@ -117,6 +111,24 @@ class LiveReport:
     def close(self) -> None:
         """Take the board away and give the terminal back."""
         self._live.stop()
+
+    def suspend(self) -> None:
+        """Take the board away while somebody else uses the terminal."""
+        self._live.stop()
+
+    def resume(self) -> None:
+        """Show the board again, below what is there now."""
+        self._live = self._started()
+
+    def _started(self) -> Live:
+        live = Live(
+            console=self._console,
+            get_renderable=self._board,
+            refresh_per_second=_PER_SECOND,
+            transient=True,
+        )
+        live.start()
+        return live
 
     def _begin(self, event: PipelineStarted) -> None:
         names = [cell_width(printable(job.name)) for job in event.jobs]
