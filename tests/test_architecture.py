@@ -23,12 +23,13 @@ ALLOWED = {
     "events": ("pipeline",),
     "event_json": ("events", "pipeline"),
     "pipeline": ("source", "variables"),
+    "job_inputs": ("pipeline",),
     "context": ("errors", "source", "variables"),
 }
 VALUES = (
     "__version__",
     *("source", "errors", "slugs", "durations", "tail", "variables", "tree"),
-    *("events", "pipeline", "context"),
+    *("events", "pipeline", "job_inputs", "context"),
 )
 LAYERS = {
     "parser": VALUES,

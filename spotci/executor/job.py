@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from spotci.errors import EngineError
-from spotci.events import ArtifactsSaved, JobResult, JobStatus, Notice
-from spotci.executor.end import End
+from spotci.events import (
+    ArtifactsSaved,
+    FailureReason,
+    JobResult,
+    JobStatus,
+    Notice,
+)
+from spotci.executor.end import End, failed
 from spotci.executor.export import copy_into, export_layer
 from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases, RunnerServices
 from spotci.executor.snapshot import Snapshots
+from spotci.job_inputs import JobInputError, with_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -126,6 +133,11 @@ class JobRunner:
         if unable is not None:
             # Neither passed nor failed: what waits for it by needs is skipped, too.
             end = End(status=JobStatus.SKIPPED, message=unable)
+            return self._result(job, attempt, started, end)
+        try:
+            job = with_inputs(job)
+        except JobInputError as error:
+            end = failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
             return self._result(job, attempt, started, end)
         slot = next(number for number in itertools.count() if number not in self._slots)
         self._slots.add(slot)

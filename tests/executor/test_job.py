@@ -219,6 +219,41 @@ async def test_a_failure_has_its_exit_code(tmp_path: Path) -> None:
     assert "export CI_JOB_STATUS='failed'" in world.script(0, 1)
 
 
+async def test_inputs_of_the_job_are_put_into_its_texts(tmp_path: Path) -> None:
+    text = "deploy ${{ job.inputs.target }}"
+    world = World(
+        tmp_path,
+        job(
+            "deploy",
+            script=(text,),
+            image=Image(name="python:${{ job.inputs.version }}"),
+            inputs={"target": "staging", "version": "3.12"},
+        ),
+    )
+    world.backend.program("deploy staging", output=[b"done\n"])
+
+    result = await world.run()
+
+    assert result.status is JobStatus.SUCCESS
+    assert "Using Docker executor with image python:3.12 ..." in world.log()
+    assert "  done" in world.log()
+
+
+async def test_an_input_that_is_not_there_fails_the_job(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, job("a", script=("${{ job.inputs.no }}",), inputs={"yes": "1"})
+    )
+
+    result = await world.run()
+
+    assert result.status is JobStatus.FAILED
+    assert result.failure_reason is FailureReason.RUNNER_SYSTEM_FAILURE
+    assert result.message == (
+        "failed to interpolate job inputs: `job.inputs.no`: there is no 'no'"
+    )
+    assert world.backend.engine.calls == []
+
+
 async def test_out_of_memory_is_said(tmp_path: Path) -> None:
     world = World(tmp_path, job("build", script=("make",)))
     world.backend.program("make", oom=True)

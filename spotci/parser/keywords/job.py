@@ -35,7 +35,7 @@ from spotci.parser.keywords.default import (
     decode_inherit,
 )
 from spotci.parser.keywords.environment import decode_environment
-from spotci.parser.keywords.job_inputs import decode_job_inputs
+from spotci.parser.keywords.job_inputs import decode_job_inputs, doubt_references
 from spotci.parser.keywords.needs import NeedsOf, decode_needs
 from spotci.parser.keywords.only import decode_only, is_pattern
 from spotci.parser.keywords.pages import decode_pages, with_published_path
@@ -288,6 +288,7 @@ def _job_values(
     pages = decode_pages(node, name, place, problems)
     secrets = nested(node, "secrets", decode_secrets, place, problems)
     inputs = nested(node, "inputs", decode_job_inputs, place, problems)
+    doubt_references(node, inputs or {}, place, problems)
     nested(node, "dast_configuration", decode_dast_configuration, place, problems)
     return {
         "script": _script(node, place, problems),

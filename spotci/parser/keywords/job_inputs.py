@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.job_inputs import FIELDS, JobInputError, expand_inputs
 from spotci.parser.keywords.decoding import (
     attribute,
     given,
@@ -18,17 +19,17 @@ from spotci.parser.keywords.decoding import (
     string,
     unknown_keys,
 )
-from spotci.parser.nodes import Scalar, Sequence
+from spotci.parser.nodes import Mapping, Scalar, Sequence
 from spotci.parser.regex import compile_re2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Mapping as MappingType
 
-    from spotci.parser.nodes import Mapping, Node, Plain
+    from spotci.parser.nodes import Node, Plain
     from spotci.parser.problems import Problems
 
-__all__ = ["decode_job_inputs"]
+__all__ = ["decode_job_inputs", "doubt_references"]
 
 _KEYS = frozenset({"default", "description", "options", "regex", "type"})
 _LIMIT = 50
@@ -79,6 +80,39 @@ def decode_job_inputs(
             default = definition.get("default")
             defaults[name] = None if default is None else plain(default)
     return MappingProxyType(defaults)
+
+
+def doubt_references(
+    job: Mapping, inputs: MappingType[str, Plain], place: str, problems: Problems
+) -> None:
+    """Warn of ``${{ job.inputs.NAME }}`` that the runner could not replace."""
+    if not inputs:
+        return
+    for key in FIELDS:
+        entry = job.entries.get(key)
+        for node in () if entry is None else _texts(entry.value):
+            try:
+                expand_inputs(str(node.value), inputs)
+            except JobInputError as error:
+                problems.warn(
+                    f"{place} would fail: {error}",
+                    node.span,
+                    hint=f"the inputs of the job are: {', '.join(inputs)}",
+                )
+
+
+def _texts(node: Node) -> Iterator[Scalar]:
+    match node:
+        case Scalar(str()):
+            yield node
+        case Sequence(items):
+            for item in items:
+                yield from _texts(item)
+        case Mapping(entries):
+            for entry in entries.values():
+                yield from _texts(entry.value)
+        case _:
+            return
 
 
 def _definition(node: Mapping, place: str, problems: Problems) -> None:

@@ -129,8 +129,8 @@ _TABLE = (
     Keyword(path="inherit"),
     Keyword(
         path="inputs",
-        support=Support.NOT_EXECUTED,
-        note="${{ job.inputs.NAME }} is not replaced",
+        note="${{ job.inputs.NAME }} becomes the default; operators and functions of"
+        " such expressions are not evaluated",
     ),
     Keyword(
         path="interruptible",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trees import job_of, job_with, messages_of
+from tests.trees import decoded, job_of, job_with, messages_of
 
 
 def test_defaults_by_name() -> None:
@@ -77,3 +77,23 @@ inputs:
 )
 def test_wrong_inputs(yaml: str, message: str) -> None:
     assert messages_of(job_with(f"inputs: {yaml}")) == [f"jobs:build{message}"]
+
+
+def test_references_that_the_runner_could_not_replace_are_doubted() -> None:
+    _, problems = decoded(
+        """\
+deploy:
+  inputs: {target: {default: a}}
+  script: [x, "${{ job.inputs.traget }}"]
+  image: {name: "${{ job.inputs.target }}"}
+plain:
+  script: "${{ job.inputs.any }}"
+"""
+    )
+
+    assert problems.errors == []
+    (warning,) = problems.warnings
+    assert str(warning).splitlines()[0] == (
+        ".gitlab-ci.yml:3:15: warning: jobs:deploy would fail: failed to interpolate"
+        " job inputs: `job.inputs.traget`: there is no 'traget'"
+    )

@@ -34,7 +34,6 @@ def test_what_is_not_executed_says_what_is_missing(path: str) -> None:
         ("identity: google_cloud", "3:3", "identity"),
         ("pages: true", "3:3", "pages"),
         ("release: {tag_name: a, description: b}", "3:3", "release"),
-        ("inputs: {a: {default: b}}", "3:3", "inputs"),
         ("dast_configuration: {site_profile: a}", "3:3", "dast_configuration"),
         ("image: {name: a, kubernetes: {user: b}}", "3:20", "image:kubernetes"),
         (
