@@ -242,13 +242,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactsSaved:
-    """Artifacts of a job are in its record; ``path`` is relative to the project."""
+    """Artifacts of a job are in its record; ``path`` is relative to the project.
+
+    ``name`` is that of the archive that GitLab would offer: ``artifacts:name``.
+    """
 
     at: float
     job: JobName
     path: str
     files: int
     bytes: int
+    name: str = "artifacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,8 +255,9 @@ milestones |
 - **`release`** and **`pages`**: what would be published is kept in the record of the
   run.
 - **`resource_group`** holds among the jobs of one run, not between runs.
-- **`artifacts:name`** has no effect: artifacts are files in `.spotci/runs`, no
-  archive. They stay until the run is removed, whatever `expire_in` says.
+- **`artifacts`** are files in `.spotci/runs`, and stay until the run is removed,
+  whatever `expire_in` says. `spotci artifacts --zip` makes the archive that
+  `artifacts:name` names.
 - **`cache`** is kept in the engine. `Archive is up to date!` is decided by what the job
   wrote, not by times of files.
 - **Submodules** come as they are checked out in your repository: nothing is fetched,

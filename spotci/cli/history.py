@@ -7,17 +7,19 @@ import os
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spotci.cli.loading import open_here, record_folder
 from spotci.cli.logs import recorded_jobs
+from spotci.errors import UsageError
 from spotci.events import ArtifactsSaved, JobStatus
 from spotci.runs import CRASHED, RunStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from spotci.pipeline import JobName
     from spotci.report.terminal import Paint
@@ -60,21 +62,39 @@ def runs(*, form: str) -> int:
 @click.command("artifacts")
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.option(
+    "--zip",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write an archive of each job there; artifacts:name is its name.",
+)
 @_FORM
-def artifacts(*, jobs: tuple[str, ...], selector: str | None, form: str) -> int:
+def artifacts(
+    *, jobs: tuple[str, ...], selector: str | None, folder: Path | None, form: str
+) -> int:
     """List the artifacts of a run: the job, its files, and the folder they are in.
 
     \b
     spotci artifacts
     spotci artifacts build-services --run 1qsffj
+    spotci artifacts build-services --zip .
     """  # noqa: D301 - click reads the \b
     from spotci.report.words import describe_bytes  # noqa: PLC0415 - as used
 
-    run = RunStore(record_folder(open_here())).find(selector)
+    project = open_here()
+    run = RunStore(record_folder(project)).find(selector)
     wanted = set(recorded_jobs(run, jobs))
     saved = _saved(run, wanted)
+    archives = (
+        {} if folder is None else _write_archives(project.root, run, saved, folder)
+    )
     if form == "json":
-        print(json.dumps([_artifact_shape(item) for item in saved], indent=2))
+        shapes = [_artifact_shape(item, archives) for item in saved]
+        print(json.dumps(shapes, indent=2))
+    elif archives:
+        for path in archives.values():
+            print(path)
     elif saved:
         rows = [
             (item.job, str(item.files), describe_bytes(item.bytes), item.path)
@@ -96,9 +116,29 @@ def _saved(run: Run, wanted: set[JobName]) -> list[ArtifactsSaved]:
     return list(last.values())
 
 
-def _artifact_shape(item: ArtifactsSaved) -> dict[str, Any]:
+def _write_archives(
+    root: Path, run: Run, saved: Sequence[ArtifactsSaved], folder: Path
+) -> dict[JobName, Path]:
+    """Write an archive for each job, and return where they are."""
+    from spotci.cli.archive import archive_paths, write_archive  # noqa: PLC0415 - rare
+
+    paths = archive_paths(folder, {item.job: item.name for item in saved}, run.slugs)
+    for item in saved:
+        try:
+            write_archive(root / item.path, paths[item.job])
+        except OSError as error:
+            raise UsageError(f"no archive of {item.job}: {error}") from error
+    return paths
+
+
+def _artifact_shape(
+    item: ArtifactsSaved, archives: Mapping[JobName, Path]
+) -> dict[str, Any]:
+    archive = archives.get(item.job)
     return {
         "job": item.job,
+        "name": item.name,
+        "archive": None if archive is None else str(archive),
         "path": item.path,
         "files": item.files,
         "bytes": item.bytes,

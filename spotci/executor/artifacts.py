@@ -40,6 +40,8 @@ __all__ = [
     "tell_downloads",
 ]
 
+#: The name of an archive that a job does not name.
+ARCHIVE = "artifacts"
 _UPLOADING = "Uploading artifacts..."
 _DOTENV = "dotenv"
 _JUNIT = "junit"
@@ -56,6 +58,7 @@ class JobArtifacts:
     exclude: tuple[str, ...] = ()
     untracked: bool = False
     when: SaveWhen = SaveWhen.ON_SUCCESS
+    name: str = ARCHIVE
     reports: Mapping[str, tuple[str, ...]]
 
     def archive_after(self, *, success: bool) -> bool:
@@ -87,6 +90,7 @@ class Archive:
     layer: LayerId
     files: int
     bytes: int
+    name: str = ARCHIVE
 
 
 def resolve_artifacts(job: Job, expand: Callable[[str], str]) -> JobArtifacts | None:
@@ -108,8 +112,15 @@ def resolve_artifacts(job: Job, expand: Callable[[str], str]) -> JobArtifacts | 
         exclude=tuple(expand(path) for path in artifacts.exclude),
         untracked=artifacts.untracked,
         when=artifacts.when,
+        name=_archive_name(expand(artifacts.name or "")),
         reports=reports,
     )
+
+
+def _archive_name(text: str) -> str:
+    """Return the name of an archive without its folder, as GitLab has it."""
+    name = text.replace("\0", "").rstrip("/").rpartition("/")[2].strip()
+    return ARCHIVE if name in ("", ".", "..") else name
 
 
 async def tell_downloads(trace: Trace, handovers: Mapping[JobName, Handover]) -> None:
@@ -149,7 +160,7 @@ class Saver:
                 untracked=artifacts.untracked,
             )
             if await self._tell(selected, "archive"):
-                self.archive = await self._layer(selected)
+                self.archive = await self._layer(selected, artifacts.name)
         found: dict[str, None] = {}
         size = 0
         for kind, patterns in artifacts.reports.items():
@@ -180,9 +191,14 @@ class Saver:
             f'Uploading artifacts as "{kind}" to coordinator... 201 Created'
         )
 
-    async def _layer(self, selected: Selected) -> Archive:
+    async def _layer(self, selected: Selected, name: str) -> Archive:
         layer = await self.workspaces.collect(self.workspace, selected.paths)
-        return Archive(layer=layer, files=len(selected.paths), bytes=selected.bytes)
+        return Archive(
+            layer=layer,
+            files=len(selected.paths),
+            bytes=selected.bytes,
+            name=name,
+        )
 
     async def _read(self, kind: str, selected: Selected) -> bool:
         """Read reports that matter to spotci; return whether they are accepted."""

@@ -232,6 +232,7 @@ class JobRunner:
                 path=self._shown(folder),
                 files=archive.files,
                 bytes=archive.bytes,
+                name=archive.name,
             )
         )
 

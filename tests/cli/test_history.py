@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from tests.report.run_events import failed_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.command_line import CommandLine
 
@@ -106,11 +108,28 @@ def test_artifacts(spotci: CommandLine) -> None:
     assert spotci("artifacts", "--format", "json").json == [
         {
             "job": "build",
+            "name": "artifacts",
+            "archive": None,
             "path": ".spotci/runs/run1/artifacts/build",
             "files": 2,
             "bytes": 2048,
         }
     ]
+
+
+def test_artifacts_are_handed_out_as_an_archive(
+    spotci: CommandLine, tmp_path: Path
+) -> None:
+    kept = spotci.folder / ".spotci/runs/run1/artifacts/build"
+    kept.mkdir(parents=True)
+    (kept / "app").write_text("content")
+
+    out = spotci("artifacts", "build", "--zip", str(tmp_path / "out"))
+
+    archive = tmp_path / "out" / "artifacts.zip"
+    assert out.out == f"{archive}\n"
+    with zipfile.ZipFile(archive) as content:
+        assert content.read("app") == b"content"
 
 
 @pytest.mark.parametrize(

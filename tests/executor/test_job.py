@@ -183,6 +183,33 @@ async def test_all_phases_in_the_runners_words(tmp_path: Path) -> None:
     assert list(world.backend.workspaces.caches) == ["local/project:pip-3.12-protected"]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param(None, "artifacts", id="none"),
+        pytest.param("$CI_JOB_NAME-$REF", "build-main", id="variables"),
+        pytest.param("app/$REF", "main", id="of a path the last part"),
+        pytest.param("$UNSET", "artifacts", id="nothing left"),
+        pytest.param("../..", "artifacts", id="no name"),
+    ],
+)
+async def test_the_archive_has_the_name_that_the_job_gives(
+    tmp_path: Path, name: str | None, expected: str
+) -> None:
+    build = job(
+        "build",
+        script=("make",),
+        artifacts=Artifacts(paths=("app",), name=name),
+        variables={"REF": "main", "CI_JOB_NAME": "build"},
+    )
+    world = World(tmp_path, build)
+    world.backend.program("make", files={"app": b"1"})
+
+    await world.run()
+
+    assert [event.name for event in world.events.of(ArtifactsSaved)] == [expected]
+
+
 async def test_sections_are_paired(tmp_path: Path) -> None:
     world = World(tmp_path, job("build", script=("make",)))
     world.backend.program(
