@@ -256,7 +256,7 @@ milestones |
   run.
 - **`resource_group`** holds among the jobs of one run, not between runs.
 - **`artifacts`** are files in `.spotci/runs`, and stay until the run is removed,
-  whatever `expire_in` says. `spotci artifacts --zip` makes the archive that
+  whatever `expire_in` says. `spotci artifacts --zip .` makes the archive that
   `artifacts:name` names.
 - **`cache`** is kept in the engine. `Archive is up to date!` is decided by what the job
   wrote, not by times of files.
