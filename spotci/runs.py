@@ -11,6 +11,7 @@
         logs/<slug>.log     what each job printed
         artifacts/<slug>/   what each job handed on
         variables.json      what the variables were; secrets are masked
+        dotenv/<slug>.env   the variables that it handed on
         scratch/            files that the run needs for itself, until its end
         reserve             room on the disk for the end of the record, until then
 

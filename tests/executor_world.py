@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spotci.events import Event, JobResult
     from spotci.pipeline import Job
 
-_OF_PLAN = ("variables", "earlier", "protected", "tree")
+_OF_PLAN = ("variables", "earlier", "elsewhere", "protected", "tree")
 SNAPSHOT = SnapshotId("source")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

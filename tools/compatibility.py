@@ -248,6 +248,10 @@ milestones |
 - **`trigger`** runs its pipeline inside the same run, child pipelines and those of
   other projects. Another project must be a checkout that the settings name under
   `[projects]`.
+- **`needs:project`** takes what the last passed job left in the record of such a
+  checkout, and a bridge with `needs:pipeline` alone mirrors the newest run there on the
+  default branch. Without the checkout a job goes on, with a warning, and a bridge is
+  skipped.
 - **`id_tokens`, `secrets`, `identity`** need a server or a provider. Set the
   variables yourself.
 - **`CI_JOB_TOKEN`** and the password of the registry are made for each run, and no

@@ -206,8 +206,8 @@ def _settings() -> Iterator[str]:
                 yield _row(section, item, _reader(node), _comment(lines, node.lineno))
     yield from ("", "## projects", "")
     yield '`"group/project" = "../folder"`: a checkout of another project, for'
-    yield "`include:project`, components and `trigger:project`. A relative path begins"
-    yield "at the folder of the file that names it."
+    yield "`include:project`, components, `trigger:project` and `needs:project`. A"
+    yield "relative path begins at the folder of the file that names it."
 
 
 _PREFACE = """\

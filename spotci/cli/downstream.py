@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
+from spotci.cli.elsewhere import ProjectElsewhere, UncheckedError, open_checkout
 from spotci.cli.loading import config_file, record_folder, source_kind
 from spotci.cli.planning import run_variables
 from spotci.context import PipelineSource
@@ -150,29 +151,10 @@ class ProjectDownstream:
         return made
 
     def _checkout(self, path: str) -> Project:
-        from spotci.project import open_project  # noqa: PLC0415 - start-up time
-        from spotci.project.load_settings import REPOSITORY_FILE  # noqa: PLC0415
-
-        settings = self.project.settings
-        folder = settings.projects.get(path)
-        if path == self.project.path:
-            folder = str(self.project.root)
-        if folder is None:
-            raise DownstreamUnavailableError(
-                f"{path} is not on this machine: name its checkout in .spotci.toml: "
-                f'[projects] "{path}" = "../{path.rpartition("/")[2]}"'
-            )
-        # A repository may name its neighbours, not any folder of its reader.
-        origin = settings.origins.get(f"projects.{path}", "")
-        root = Path(folder)
-        if not root.is_dir() or (
-            origin.startswith(REPOSITORY_FILE) and not (root / ".git").exists()
-        ):
-            raise DownstreamUnavailableError(
-                f"{path}: the settings name {folder}, which is no git checkout"
-            )
         try:
-            return open_project(root, self.project.environ)
+            return open_checkout(self.project, path)
+        except UncheckedError as error:
+            raise DownstreamUnavailableError(error.message) from error
         except UsageError as error:
             raise DownstreamError(error.message, details=str(error)) from error
 
@@ -207,6 +189,7 @@ class ProjectDownstream:
             protected=context.protected,
             variables=run_variables(downstream.project, context, downstream.run),
             tree=tree,
+            elsewhere=ProjectElsewhere(project=downstream.project),
             base_images=None if tree is None else base_images_later(tree),
             slugs=job_slugs(compilation.pipeline.jobs),
             warnings=tuple(w.message for w in compilation.warnings),

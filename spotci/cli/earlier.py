@@ -10,18 +10,19 @@ from spotci.events import ArtifactsSaved, JobStatus
 from spotci.executor.plan import EarlierJob
 from spotci.pipeline import When
 from spotci.runs import RunStore
-from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from spotci.cli.loading import Loaded
     from spotci.cli.selection import Selection
     from spotci.pipeline import Job, JobName
     from spotci.runs import Run
+    from spotci.variables import Variable
 
-__all__ = ["earlier_jobs", "sources_without"]
+__all__ = ["earlier_jobs", "handed_on", "sources_without"]
 
 
 def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJob]:
@@ -30,17 +31,13 @@ def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJ
     Each is looked for in the newest run where it passed and whose record still holds
     its artifacts. A job that none has is left out.
     """
-    wanted = _sources(loaded, selection)
+    wanted = set(_sources(loaded, selection))
     found: dict[JobName, EarlierJob] = {}
     for run in RunStore(record_folder(loaded.project)).list():
         if not wanted:
             break
-        for name, folder in _saved(loaded.project.root, run).items():
-            if job := wanted.get(name):
-                found[name] = EarlierJob(
-                    artifacts=folder, variables=_dotenv(job, folder)
-                )
-                del wanted[name]
+        found |= handed_on(loaded.project.root, run, wanted)
+        wanted -= found.keys()
     return found
 
 
@@ -66,6 +63,35 @@ def sources_without(
     )
 
 
+def handed_on(
+    root: Path, run: Run, names: AbstractSet[JobName]
+) -> dict[JobName, EarlierJob]:
+    """Return what those of the jobs that passed in a run of a project handed on.
+
+    ``root`` is the project's. A job of which nothing is kept any more is left out.
+    """
+    passed = [
+        name
+        for name in names
+        if name in run.results and run.results[name].status is JobStatus.SUCCESS
+    ]
+    if not passed:
+        return {}
+    folders = {
+        event.job: root / event.path
+        for event in run.events()
+        if isinstance(event, ArtifactsSaved)
+    }
+    found = {}
+    for name in passed:
+        folder = folders.get(name)
+        artifacts = folder if folder is not None and folder.is_dir() else None
+        variables = _dotenv(run, name)
+        if artifacts is not None or (variables and folder is None):
+            found[name] = EarlierJob(artifacts=artifacts, variables=variables)
+    return found
+
+
 def _sources(loaded: Loaded, selection: Selection) -> dict[JobName, Job]:
     """Return the jobs that selected ones download from and that are not selected."""
     selected = selection.pipeline.jobs
@@ -79,43 +105,16 @@ def _sources(loaded: Loaded, selection: Selection) -> dict[JobName, Job]:
     return {name: whole.jobs[name] for name in names if whole.jobs[name].artifacts}
 
 
-def _saved(root: Path, run: Run) -> dict[JobName, Path]:
-    """Return the folders of artifacts that passed jobs of a run left."""
-    passed = {
-        name
-        for name, result in run.results.items()
-        if result.status is JobStatus.SUCCESS
-    }
-    folders = {
-        event.job: root / event.path
-        for event in run.events()
-        if isinstance(event, ArtifactsSaved) and event.job in passed
-    }
-    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+def _dotenv(run: Run, name: JobName) -> tuple[Variable, ...]:
+    from spotci.executor.reports import (  # noqa: PLC0415 - rare
+        ReportError,
+        dotenv_variables,
+        parse_dotenv,
+    )
 
-
-def _dotenv(job: Job, folder: Path) -> tuple[Variable, ...]:
-    from spotci.executor.reports import ReportError, parse_dotenv  # noqa: PLC0415 - rare
-
-    variables: list[Variable] = []
-    patterns = job.artifacts.reports.get("dotenv", ()) if job.artifacts else ()
-    for pattern in patterns:
-        for file in sorted(folder.glob(pattern)):
-            if file.is_symlink() or not file.is_file():
-                continue
-            try:
-                pairs = parse_dotenv(file.read_text("utf-8", "surrogateescape"))
-            except ReportError:
-                # It passed then, and its report was refused then, too.
-                continue
-            variables += [
-                Variable(
-                    name=name,
-                    value=value,
-                    level=Level.DOTENV,
-                    expand=False,
-                    origin=f"dotenv of {job.name}",
-                )
-                for name, value in pairs
-            ]
-    return tuple(variables)
+    file = run.folder / "dotenv" / f"{run.slugs.get(name)}.env"
+    try:
+        pairs = parse_dotenv(file.read_text("utf-8", "surrogateescape"))
+    except (FileNotFoundError, ReportError):
+        return ()
+    return dotenv_variables(dict(pairs), name)

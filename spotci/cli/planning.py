@@ -72,6 +72,7 @@ def read_source(task: Task, scratch: Path) -> SourceTree:
 
 def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
     """Return the plan of a run."""
+    from spotci.cli.elsewhere import ProjectElsewhere  # noqa: PLC0415 - as used
     from spotci.project.dockerfiles import base_images_later  # noqa: PLC0415 - as used
 
     project, context = task.loaded.project, task.loaded.context
@@ -87,6 +88,7 @@ def make_plan(task: Task, run: Run, tree: SourceTree) -> RunPlan:
         protected=context.protected,
         options=_options(task),
         earlier=task.earlier,
+        elsewhere=ProjectElsewhere(project=project),
         base_images=base_images_later(tree),
         slugs=job_slugs(pipeline.jobs),
     )
@@ -105,7 +107,7 @@ def run_variables(project: Project, context: Context, run: str) -> tuple[Variabl
 
     Its secrets are new with every call.
     """
-    from spotci.project import runner_variables  # noqa: PLC0415 - start-up time
+    from spotci.project import runner_variables  # noqa: PLC0415 - as above
 
     variables = runner_variables(project, context, run_id=run)
     return (*variables, *job_proxies(project.settings))

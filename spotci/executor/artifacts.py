@@ -14,13 +14,13 @@ from spotci.errors import EngineError
 from spotci.executor.reports import (
     DOTENV_LIMIT,
     ReportError,
+    dotenv_variables,
     parse_dotenv,
     parse_junit,
     sum_counts,
 )
 from spotci.executor.trace import RED
 from spotci.pipeline import Artifacts, SaveWhen
-from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spotci.executor.handover import Handover
     from spotci.executor.trace import Trace
     from spotci.pipeline import Job, JobName
+    from spotci.variables import Variable
 
 __all__ = [
     "Archive",
@@ -140,6 +141,7 @@ class Saver:
     ``error`` is why an upload failed, which fails the job.
     """
 
+    job: JobName
     workspaces: Workspaces
     workspace: Workspace
     trace: Trace
@@ -225,10 +227,7 @@ class Saver:
             )
             await self.trace.line("FATAL: invalid argument", colour=RED)
             return False
-        self.variables = tuple(
-            Variable(name=name, value=value, level=Level.DOTENV, origin="dotenv")
-            for name, value in values.items()
-        )
+        self.variables = dotenv_variables(values, self.job)
         await self._uploaded(_DOTENV)
         return True
 

@@ -32,6 +32,7 @@ from spotci.executor.downstream import (
     DownstreamUnavailableError,
     forwarded,
 )
+from spotci.executor.elsewhere import mirror_status
 from spotci.executor.end import End, failed
 from spotci.executor.job import JobRunner
 from spotci.executor.naming import below, planned_jobs, prefixed, used_stages
@@ -170,10 +171,13 @@ class Bridges:
 
     async def run(self, job: Job, attempt: int) -> JobResult:
         """Run a job; one that is no bridge runs as ever."""
-        if job.trigger is None or self.downstream is None:
-            return await self.runner.run(job, attempt)
         started = time.time()
-        end = await self._bridge(job, job.trigger, self.downstream)
+        if not job.is_bridge or (job.trigger is not None and self.downstream is None):
+            return await self.runner.run(job, attempt)
+        if job.trigger is None or self.downstream is None:
+            end = await mirror_status(job, self.plan.elsewhere)
+        else:
+            end = await self._bridge(job, job.trigger, self.downstream)
         return JobResult(
             job=job.name,
             status=end.status,
@@ -347,6 +351,7 @@ class Bridges:
             protected=made.protected,
             variables=made.variables,
             base_images=made.base_images or self.plan.base_images,
+            elsewhere=made.elsewhere,
             earlier={},
             # No slug has a dot, so that these are no job's of the parent.
             slugs={name: f"{slug}.{own}" for name, own in made.slugs.items()},

@@ -15,6 +15,7 @@ from spotci.variables import YAML_LEVELS, Level, effective, expand_all
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from spotci.executor.elsewhere import Elsewhere
     from spotci.pipeline import Job, JobName, Pipeline, Trigger
     from spotci.tree import SourceTree
     from spotci.variables import Variable
@@ -54,7 +55,8 @@ class DownstreamPipeline:
 
     ``variables`` are those of its runner, ``slugs`` the names of its jobs in folders.
     ``tree`` is None for a child pipeline, which has the sources of its parent.
-    ``downstream`` compiles for the bridges of this pipeline.
+    ``downstream`` compiles for the bridges of this pipeline, and ``elsewhere`` knows
+    what its jobs need of other projects.
     """
 
     pipeline: Pipeline
@@ -65,6 +67,7 @@ class DownstreamPipeline:
     variables: tuple[Variable, ...] = ()
     tree: SourceTree | None = None
     base_images: Callable[[], tuple[str, ...]] | None = None
+    elsewhere: Elsewhere | None = None
     slugs: Mapping[JobName, str] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
 

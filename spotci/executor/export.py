@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from spotci.executor.backend import LayerId, Workspaces
+    from spotci.variables import Variable
 
-__all__ = ["copy_into", "export_layer"]
+__all__ = ["copy_into", "export_layer", "write_dotenv"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -37,6 +39,16 @@ async def export_layer(
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_remove, destination)
         raise
+
+
+def write_dotenv(path: Path, variables: Iterable[Variable]) -> None:
+    """Keep what a job hands on by dotenv reports, in their own form; raise OSError.
+
+    The values may be secret: only the user can read them.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = "".join(f"{item.name}={item.value}\n" for item in variables)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def copy_into(source: Path, target: Path) -> int:

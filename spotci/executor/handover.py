@@ -14,13 +14,14 @@ from spotci.variables import effective, expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from spotci.executor.backend import LayerId, Workspaces
     from spotci.executor.plan import RunPlan
     from spotci.pipeline import CrossNeed, Job
     from spotci.variables import Variable
 
-__all__ = ["Handover", "HandoverStore"]
+__all__ = ["Handover", "HandoverStore", "adopt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,13 +175,18 @@ class HandoverStore:
         if earlier is None or earlier.artifacts is None:
             return Handover()
         async with self._adopting:
-            while name not in self._known:
-                attempts -= 1
-                try:
-                    layer = await self.workspaces.adopt(earlier.artifacts)
-                except EngineError:
-                    if attempts <= 0:
-                        raise
-                    continue
+            if name not in self._known:
+                layer = await adopt(self.workspaces, earlier.artifacts, attempts)
                 self.put(name, Handover(layer=layer, variables=earlier.variables))
             return self._known[name]
+
+
+async def adopt(workspaces: Workspaces, folder: Path, attempts: int) -> LayerId:
+    """Make a layer of a folder of the host, in so many attempts; raise EngineError."""
+    while True:
+        attempts -= 1
+        try:
+            return await workspaces.adopt(folder)
+        except EngineError:
+            if attempts <= 0:
+                raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from spotci.executor.plan import RunPlan
     from spotci.executor.trace import Trace
     from spotci.pipeline import Job, JobName
+
+
+class BringElsewhere(Protocol):
+    """Brings in what a job gets of other projects; see ProjectNeeds.layers."""
+
+    async def __call__(self, *, attempts: int) -> Mapping[JobName, Handover]: ...
+
 
 __all__ = ["JobInputs", "find_inputs"]
 
@@ -70,8 +77,13 @@ async def find_inputs(
     *,
     workspaces: Workspaces,
     store: HandoverStore,
+    elsewhere: BringElsewhere,
 ) -> JobInputs:
-    """Look for the caches and the artifacts of a job; raise EngineError."""
+    """Look for the caches and the artifacts of a job; raise EngineError.
+
+    ``elsewhere`` brings in the artifacts of other projects.
+    """
+    attempts = max(1, variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", default=1))
     caches: tuple[JobCache, ...] = ()
     if job.cache:
         caches = await anyio.to_thread.run_sync(
@@ -96,11 +108,7 @@ async def find_inputs(
                 for name, handover in store.from_upstream(job).items()
                 if handover.layer is not None
             },
-            **await store.layers(
-                store.sources(job),
-                attempts=max(
-                    1, variables.number("ARTIFACT_DOWNLOAD_ATTEMPTS", default=1)
-                ),
-            ),
+            **await elsewhere(attempts=attempts),
+            **await store.layers(store.sources(job), attempts=attempts),
         },
     )

@@ -21,8 +21,9 @@ from spotci.events import (
     JobStatus,
     Notice,
 )
+from spotci.executor.elsewhere import ProjectNeeds
 from spotci.executor.end import End, failed
-from spotci.executor.export import copy_into, export_layer
+from spotci.executor.export import copy_into, export_layer, write_dotenv
 from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases, RunnerServices
 from spotci.executor.snapshot import Snapshots
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from spotci.executor.artifacts import Archive
     from spotci.executor.backend import Backend, SnapshotId
     from spotci.executor.emit import Emit
+    from spotci.executor.outputs import JobOutputs
     from spotci.executor.plan import RunPlan
     from spotci.pipeline import Job
 
@@ -48,7 +50,6 @@ _CLEANUP_LIMIT = 60.0
 _EXPORT_LIMIT = 600.0
 _JOB_IDS_PER_RUN = 1000
 _NO_BRIDGE = "spotci does not start downstream pipelines: run that pipeline itself"
-_NO_MIRROR = "spotci does not ask GitLab for the pipelines of other projects"
 _NO_STEPS = "spotci does not execute `run`: write `script` instead"
 
 
@@ -82,6 +83,7 @@ class JobRunner:
             clock=clock,
             snapshots=Snapshots(plan.tree, backend.workspaces, snapshot),
             store=self._store,
+            needs=ProjectNeeds(plan, backend.workspaces),
             hurry=self._hurry,
         )
         self._ids = itertools.count(_first_id(plan))
@@ -139,6 +141,7 @@ class JobRunner:
         except JobInputError as error:
             end = failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
             return self._result(job, attempt, started, end)
+        needed = await self._services.needs.find(job)
         slot = next(number for number in itertools.count() if number not in self._slots)
         self._slots.add(slot)
         phases = JobPhases(
@@ -148,6 +151,7 @@ class JobRunner:
             id=next(self._ids),
             slot=slot,
             started=started,
+            needed=needed,
         )
         try:
             end = await phases.run()
@@ -191,6 +195,8 @@ class JobRunner:
             )
         if archive is not None:
             self._start(self._export, job, archive, end, limit=_EXPORT_LIMIT)
+        if phases.outputs.variables:
+            self._start(self._record_dotenv, job, phases.outputs, limit=_EXPORT_LIMIT)
         reports = phases.outputs.reports
         if reports is not None:
             self._start(self._export_reports, job, reports, limit=_EXPORT_LIMIT)
@@ -251,6 +257,14 @@ class JobRunner:
         with suppress(EngineError):
             await workspaces.drop(reports.layer)
 
+    async def _record_dotenv(self, job: Job, outputs: JobOutputs) -> None:
+        plan = self._plan
+        path = plan.record / "dotenv" / f"{plan.slug(job.name)}.env"
+        try:
+            await anyio.to_thread.run_sync(write_dotenv, path, outputs.variables)
+        except OSError as error:
+            await self._warn(f"the variables of {job.name} are not kept: {error}")
+
     async def _warn(self, text: str) -> None:
         await self._emit(Notice(at=self._clock(), text=text, level="warning"))
 
@@ -258,7 +272,7 @@ class JobRunner:
 def _unable(job: Job) -> str | None:
     """Return why a job is none that spotci can run, or None where it can."""
     if job.is_bridge:
-        return _NO_MIRROR if job.trigger is None else _NO_BRIDGE
+        return _NO_BRIDGE
     return _NO_STEPS if job.run and not job.script else None
 
 

@@ -123,6 +123,7 @@ class JobOutputs:
         end: End,
     ) -> End:
         saver = Saver(
+            job=self.job.name,
             workspaces=self.workspaces,
             workspace=workspace,
             trace=self.trace,

@@ -24,6 +24,7 @@ from spotci import __version__
 from spotci.errors import EngineError, ImagePullError
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.concurrency import first_error, together
+from spotci.executor.elsewhere import Needed
 from spotci.executor.end import (
     End,
     ended,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from spotci.executor.backend import Backend, Exit
     from spotci.executor.debug import JobDebug, Scene
+    from spotci.executor.elsewhere import ProjectNeeds
     from spotci.executor.emit import Emit
     from spotci.executor.handover import HandoverStore
     from spotci.executor.job_variables import JobVariables
@@ -88,6 +90,7 @@ class RunnerServices:
     clock: Callable[[], float]
     snapshots: Snapshots
     store: HandoverStore
+    needs: ProjectNeeds
     hurry: anyio.Event
 
 
@@ -101,6 +104,7 @@ class JobPhases:
     id: int
     slot: int
     started: float
+    needed: Needed = field(default_factory=Needed)
     outputs: JobOutputs = field(init=False)
     _trace: Trace = field(init=False)
     _attempt: Attempt = field(init=False)
@@ -151,6 +155,7 @@ class JobPhases:
                 for handover in store.from_upstream(job).values()
                 for variable in handover.variables
             ),
+            *self.needed.variables,
             *store.variables(store.sources(job)),
         )
         self._set_variables()
@@ -234,9 +239,12 @@ class JobPhases:
         store = self.services.store
         if store.lacks_upstream(self.job):
             await self._trace.warning(_NO_PARENT)
+        for warning in self.needed.warnings:
+            await self._trace.warning(warning)
         lost = (
             *store.lost(store.sources(self.job)),
             *store.missing_upstream(self.job),
+            *self.needed.missing,
         )
         if lost:
             return failed(
@@ -314,6 +322,7 @@ class JobPhases:
             self._variables,
             workspaces=self.services.backend.workspaces,
             store=self.services.store,
+            elsewhere=partial(self.services.needs.layers, self.needed),
         )
         snapshot, folders = await self.services.snapshots.take(self._sources)
         request = WorkspaceRequest(

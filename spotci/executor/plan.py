@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spotci.executor.debug import Debugger
+    from spotci.executor.elsewhere import Elsewhere
     from spotci.pipeline import JobName, Pipeline
     from spotci.tree import SourceTree
     from spotci.variables import Variable
@@ -100,6 +101,8 @@ class RunPlan:
     earlier: Mapping[JobName, EarlierJob] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    #: Knows what pipelines of other projects have left; None knows of none.
+    elsewhere: Elsewhere | None = field(default=None, compare=False)
     #: Tells what the Dockerfiles of the tree are built from, for jobs that build
     #: images; it may read files, and is asked by these jobs alone.
     base_images: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False)

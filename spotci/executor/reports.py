@@ -13,13 +13,17 @@ from xml.parsers import expat
 
 from spotci.events import TestCounts
 from spotci.executor.coverage import extract_coverage
+from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from spotci.pipeline import JobName
 
 __all__ = [
     "DOTENV_LIMIT",
     "ReportError",
+    "dotenv_variables",
     "extract_coverage",
     "parse_dotenv",
     "parse_junit",
@@ -64,6 +68,14 @@ def parse_dotenv(text: str) -> tuple[tuple[str, str], ...]:
             f"Dotenv files cannot have more than {DOTENV_VARIABLES} variables"
         )
     return tuple(found.items())
+
+
+def dotenv_variables(values: Mapping[str, str], job: JobName) -> tuple[Variable, ...]:
+    """Return what a job hands on by a dotenv report as variables of other jobs."""
+    return tuple(
+        Variable(name=name, value=value, level=Level.DOTENV, origin=f"dotenv of {job}")
+        for name, value in values.items()
+    )
 
 
 def parse_junit(data: bytes) -> TestCounts:

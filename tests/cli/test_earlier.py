@@ -50,7 +50,10 @@ def record(folder: Path, *, status: JobStatus = JobStatus.SUCCESS) -> Path:
     recorder = Recorder(store.create())
     artifacts = recorder.run.folder / "artifacts" / "build"
     artifacts.mkdir()
-    (artifacts / "build.env").write_text("VERSION=1.2\n")
+    (artifacts / "app").write_text("1")
+    variables = recorder.run.folder / "dotenv" / "build.env"
+    variables.parent.mkdir()
+    variables.write_text("VERSION=1.2\n")
     plan = PlannedJob(name=BUILD, stage="build", when="on_success")
     result = JobResult(job=BUILD, status=status)
     for event in (
@@ -92,7 +95,6 @@ def test_artifacts_and_variables_of_the_last_run_that_passed(
                     name="VERSION",
                     value="1.2",
                     level=Level.DOTENV,
-                    expand=False,
                     origin="dotenv of build",
                 ),
             ),
@@ -114,7 +116,7 @@ def test_artifacts_that_are_gone_are_not_found(
 ) -> None:
     line = project({".gitlab-ci.yml": PIPELINE})
     artifacts = record(line.folder)
-    (artifacts / "build.env").unlink()
+    (artifacts / "app").unlink()
     artifacts.rmdir()
 
     assert earlier("ship") == {}

@@ -140,11 +140,7 @@ _TABLE = (
     Keyword(path="manual_confirmation", support=Support.RECORDED),
     Keyword(path="needs"),
     Keyword(path="needs:pipeline"),
-    Keyword(
-        path="needs:project",
-        support=Support.NOT_EXECUTED,
-        note="artifacts of other projects are not downloaded",
-    ),
+    Keyword(path="needs:project", note="of a checkout that the settings name"),
     Keyword(path="only"),
     Keyword(
         path="pages",

@@ -46,7 +46,6 @@ def test_what_is_not_executed_says_what_is_missing(path: str) -> None:
             "3:26",
             "environment:kubernetes",
         ),
-        ("needs: [{project: b, job: c, ref: d}]", "3:12", "needs:project"),
     ],
 )
 def test_warning_with_its_place(yaml: str, place: str, path: str) -> None:
