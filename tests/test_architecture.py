@@ -17,6 +17,7 @@ ALLOWED = {
     "errors": ("source",),
     "slugs": (),
     "durations": (),
+    "sizes": (),
     "tail": (),
     "variables": ("source",),
     "tree": (),
@@ -28,7 +29,7 @@ ALLOWED = {
 }
 VALUES = (
     "__version__",
-    *("source", "errors", "slugs", "durations", "tail", "variables", "tree"),
+    *("source", "errors", "slugs", "durations", "sizes", "tail", "variables", "tree"),
     *("events", "pipeline", "job_inputs", "context"),
 )
 LAYERS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from spotci.cli.proxies import daemon_proxies
 from spotci.errors import UsageError
+from spotci.sizes import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["engine_settings", "parse_size", "parse_volume", "read_certificates"]
 
-_SIZE = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE
-)
 #: Paths in containers are POSIX paths; names of volumes are Docker's.
 _VOLUME = re.compile(
     r"(?P<source>/[^:]*|[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<target>/[^:]+)(?::(?P<mode>r[ow]))?"
@@ -28,7 +26,6 @@ _VOLUME = re.compile(
 _CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
 )
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 def engine_settings(project: Project) -> EngineSettings:
@@ -65,10 +62,12 @@ def engine_settings(project: Project) -> EngineSettings:
 
 def parse_size(text: str) -> int:
     """Return bytes from a size as Docker writes it, ``512m`` or ``8g``."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f'engine.memory must be a size such as "8g", not "{text}"')
-    return int(float(match["number"]) * _UNITS[match["unit"].lower()])
+    try:
+        return parse_bytes(text)
+    except ValueError:
+        raise UsageError(
+            f'engine.memory must be a size such as "8g", not "{text}"'
+        ) from None
 
 
 def parse_volume(text: str) -> ExtraVolume:

@@ -11,8 +11,10 @@ from spotci.cli.consent import docker_jobs
 from spotci.cli.engine_settings import parse_size
 from spotci.cli.loading import source_kind
 from spotci.cli.proxies import job_proxies
+from spotci.executor.backend import Limits
 from spotci.executor.plan import RunOptions, RunPlan
 from spotci.runs import job_slugs
+from spotci.sizes import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,4 +134,10 @@ def _options(task: Task) -> RunOptions:
         artifacts_to_source=run.artifacts_to_source,
         ignore_caches=task.full,
         debugger=task.debugger,
+        limits=Limits(
+            memory=None if run.job_memory is None else parse_bytes(run.job_memory),
+            cpus=run.job_cpus,
+            pids=run.job_pids,
+        ),
+        output_limit=parse_bytes(run.output_limit),
     )

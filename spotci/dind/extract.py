@@ -80,11 +80,15 @@ class _Meter:
         if len(parts) > self._bounds.depth:
             raise _beyond(f"folders deeper than {self._bounds.depth}")
 
+    def announced(self, size: int) -> None:
+        """Look whether a file of this size may come at all."""
+        if self._bytes + size > self._bounds.bytes:
+            raise _beyond(f"more than {self._bounds.bytes} bytes")
+
     def content(self, size: int) -> None:
         """Count bytes that are about to be written."""
+        self.announced(size)
         self._bytes += size
-        if self._bytes > self._bounds.bytes:
-            raise _beyond(f"more than {self._bounds.bytes} bytes")
         self._until_look -= size
         if self._until_look < 0:
             disk = os.fstatvfs(self._root)
@@ -160,6 +164,7 @@ def _write(
     with _place(root, parts) as folder:
         if folder is None:
             return
+        meter.announced(member.size)
         handle = os.open(parts[-1], _NEW, 0o600, dir_fd=folder)
         with os.fdopen(handle, "wb") as file:
             while data := content.read(_COPY):

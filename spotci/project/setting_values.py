@@ -17,6 +17,7 @@ __all__ = [
     "duration",
     "flag",
     "number",
+    "size",
     "text",
     "texts",
     "whole",
@@ -84,6 +85,21 @@ def number(value: object) -> float:
     if not 0 < found < float("inf"):
         raise WrongValueError("must be a number above 0")
     return found
+
+
+def size(value: object) -> str:
+    """Read a number of bytes, as a text such as ``8g``."""
+    message = 'must be a size such as "8g"'
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise WrongValueError(message)
+    # Needed by few settings, and not when all are defaults.
+    from spotci.sizes import parse_bytes  # noqa: PLC0415 - start-up time
+
+    try:
+        parse_bytes(str(value))
+    except ValueError:
+        raise WrongValueError(message) from None
+    return str(value)
 
 
 def duration(value: object) -> timedelta:

@@ -26,6 +26,7 @@ from spotci.project.setting_values import (
     duration,
     flag,
     number,
+    size,
     text,
     texts,
     whole,
@@ -141,6 +142,13 @@ class RunSection:
     git_depth: int = field(default=20, metadata=_read(whole(0, 1_000_000)))
     #: False makes every ``rules:changes`` true, as on a new branch.
     evaluate_changes: bool = field(default=True, metadata=_read(flag))
+    #: Bounds of a job's container and of each of its services: memory (all that the
+    #: engine has, where unset), processors, processes.
+    job_memory: str | None = field(default=None, metadata=_read(size))
+    job_cpus: float | None = field(default=None, metadata=_read(number))
+    job_pids: int = field(default=8192, metadata=_read(whole(10, 4_194_304)))
+    #: Size of a job's log; what a job prints beyond it is dropped.
+    output_limit: str = field(default="1g", metadata=_read(size))
     #: Runs whose record is kept in ``.spotci/runs``.
     keep_runs: int = field(default=20, metadata=_read(whole(1, 100_000)))
 
