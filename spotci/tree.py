@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -23,6 +23,18 @@ class Submodule:
     path: str
     checked_out: bool = True
     nested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LfsFiles:
+    """The files that Git LFS keeps, which are pointers in git itself.
+
+    ``absent`` are those of which the working tree has the pointer only, as their
+    content was not fetched. ``pointers`` reads the pointers of all, by path.
+    """
+
+    absent: tuple[str, ...] = ()
+    pointers: Callable[[], Mapping[str, bytes]] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,8 @@ class SourceTree:
     entries: tuple[TreeEntry, ...]
     tracked: frozenset[str] = frozenset()
     submodules: tuple[Submodule, ...] = ()
+    #: None where nothing is in Git LFS.
+    lfs: LfsFiles | None = None
     sha: str = ""
     git: GitDirectory | None = field(default=None, compare=False)
     #: Path to git's blob id, for ``cache:key:files``; computed when first asked.

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
+from spotci.errors import EngineError, SpotciError
 from spotci.executor.progress import LastProgress, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from spotci.executor.backend import Backend, LayerId, SnapshotId, Workspaces
     from spotci.executor.emit import Emit
     from spotci.executor.plan import RunPlan
     from spotci.executor.sources import Sources
-    from spotci.tree import SourceTree
+    from spotci.tree import LfsFiles, SourceTree
 
 __all__ = ["Snapshots", "bring_in"]
 
@@ -39,7 +41,7 @@ async def bring_in(plan: RunPlan, backend: Backend, emit: Emit) -> SnapshotId:
 
 @dataclass(slots=True)
 class Snapshots:
-    """The source tree of a run with the submodules that each job asks for.
+    """The source tree of a run as each job asks for it, with submodules or without.
 
     ``plain`` is the snapshot without any; others are taken once a job wants them.
     """
@@ -49,6 +51,7 @@ class Snapshots:
     plain: SnapshotId | None
     _taken: dict[frozenset[str], SnapshotId] = field(default_factory=dict)
     _folders: dict[frozenset[str], LayerId] = field(default_factory=dict)
+    _pointers: LayerId | None = None
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def take(
@@ -57,46 +60,68 @@ class Snapshots:
         """Return the snapshot that a job begins with, and what lies just over it.
 
         That is an empty folder for each submodule that it does not ask for, as git
-        leaves it: one that is missing would be a deletion. Raises EngineError.
+        leaves it: one that is missing would be a deletion. Then there are the pointers
+        of Git LFS, where it asks for those. Raises EngineError.
         """
         if not sources.has_files:
             return None, ()
-        submodules = sources.submodules
-        if not self.tree.submodules:
-            return self.plain, ()
         async with self._lock:
-            snapshot = self.plain
-            if submodules:
-                if submodules not in self._taken:
-                    tree = self.tree.with_submodules(submodules)
-                    self._taken[submodules] = await self.workspaces.snapshot(tree)
-                snapshot = self._taken[submodules]
-            empty = self._empty(submodules)
-            if not empty:
-                return snapshot, ()
-            if submodules not in self._folders:
-                self._folders[submodules] = await self._adopt_folders(empty)
-            return snapshot, (self._folders[submodules],)
+            snapshot = await self._snapshot(sources.submodules)
+            layers = [
+                await self._empty_folders(sources.submodules),
+                await self._lfs_pointers() if sources.lfs_pointers else None,
+            ]
+        return snapshot, tuple(layer for layer in layers if layer is not None)
 
-    def _empty(self, submodules: frozenset[str]) -> list[str]:
-        """Return the folders of submodules that have no files then."""
+    async def _snapshot(self, submodules: frozenset[str]) -> SnapshotId | None:
+        if not submodules:
+            return self.plain
+        if submodules not in self._taken:
+            tree = self.tree.with_submodules(submodules)
+            self._taken[submodules] = await self.workspaces.snapshot(tree)
+        return self._taken[submodules]
+
+    async def _empty_folders(self, submodules: frozenset[str]) -> LayerId | None:
         empty: list[str] = []
         for submodule in self.tree.submodules:
             filled = submodule.path in submodules and submodule.checked_out
             inside = any(submodule.path.startswith(f"{path}/") for path in empty)
             if not filled and not inside:
                 empty.append(submodule.path)
-        return empty
+        if empty and submodules not in self._folders:
+            self._folders[submodules] = await self._adopt(partial(_make_folders, empty))
+        return self._folders.get(submodules)
 
-    async def _adopt_folders(self, paths: Sequence[str]) -> LayerId:
+    async def _lfs_pointers(self) -> LayerId | None:
+        if self._pointers is None and self.tree.lfs is not None:
+            self._pointers = await self._adopt(partial(_write_pointers, self.tree.lfs))
+        return self._pointers
+
+    async def _adopt(self, fill: Callable[[Path], None]) -> LayerId:
+        """Make a layer of what a function writes into a folder."""
         with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
-            await to_thread.run_sync(_make_folders, Path(scratch), paths)
+            try:
+                await to_thread.run_sync(fill, Path(scratch))
+            except (OSError, SpotciError) as error:
+                raise EngineError(str(error), operation="prepare sources") from error
             return await self.workspaces.adopt(Path(scratch))
 
 
-def _make_folders(root: Path, paths: Sequence[str]) -> None:
+def _make_folders(paths: Sequence[str], root: Path) -> None:
     for path in paths:
         (root / path).mkdir(parents=True, exist_ok=True)
-    for folder in root.rglob("*"):
-        # Any user of the job may write there, as in all that the runner makes.
-        folder.chmod(0o777)
+    _open_to_all(root)
+
+
+def _write_pointers(files: LfsFiles, root: Path) -> None:
+    for path, content in files.pointers().items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    _open_to_all(root)
+
+
+def _open_to_all(root: Path) -> None:
+    """Let any user of the job write there, as in all that the runner makes."""
+    for path in root.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)

@@ -20,6 +20,8 @@ __all__ = ["Sources", "plan_sources", "project_dir"]
 
 _DEPTH = 20
 _SHORT = 8
+#: LFS files that a warning names.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +29,16 @@ class Sources:
     """Whether a workspace begins with the source tree, and what the log says of it.
 
     ``depth`` is how many commits its ``.git`` holds, 0 all of them; None is no
-    ``.git``. ``submodules`` are those whose files are there. ``warnings`` come behind
-    the ``lines``; ``fault`` is why the runner gives up then.
+    ``.git``. ``submodules`` are those whose files are there, and with ``lfs_pointers``
+    files of Git LFS are as in git itself. ``warnings`` come behind the ``lines``;
+    ``fault`` is why the runner gives up then.
     """
 
     has_files: bool = True
     depth: int | None = None
     runs_hooks: bool = True
     submodules: frozenset[str] = frozenset()
+    lfs_pointers: bool = False
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fault: str | None = None
@@ -68,13 +72,14 @@ def plan_sources(plan: RunPlan, variables: JobVariables) -> Sources:
     return Sources(
         depth=depth,
         submodules=submodules.paths,
+        lfs_pointers=plan.tree.lfs is not None and _skips_lfs(variables),
         lines=(
             f"Fetching changes{fetching}...",
             "Created fresh repository.",
             *_checkout(plan, variables),
             *submodules.lines,
         ),
-        warnings=submodules.warnings,
+        warnings=(*_lfs_warnings(plan, variables), *submodules.warnings),
         fault=submodules.fault,
     )
 
@@ -106,4 +111,19 @@ def _checkout(plan: RunPlan, variables: JobVariables) -> tuple[str, ...]:
         return ("Skipping Git checkout",)
     sha = (plan.tree.sha or plan.sha)[:_SHORT]
     ref = variables.values.get("CI_COMMIT_REF_NAME") or plan.pipeline.ref
-    return (f"Checking out {sha} as detached HEAD (ref is {ref})...", "")
+    line = f"Checking out {sha} as detached HEAD (ref is {ref})..."
+    # The runner prints an empty line behind git lfs pull.
+    return (line,) if _skips_lfs(variables) else (line, "")
+
+
+def _skips_lfs(variables: JobVariables) -> bool:
+    return variables.flag("GIT_LFS_SKIP_SMUDGE", default=False)
+
+
+def _lfs_warnings(plan: RunPlan, variables: JobVariables) -> tuple[str, ...]:
+    absent = plan.tree.lfs.absent if plan.tree.lfs else ()
+    if not absent or _skips_lfs(variables):
+        return ()
+    shown = ", ".join(absent[:_NAMED]) + (", …" if len(absent) > _NAMED else "")
+    files = f"{len(absent)} files of Git LFS are pointers here ({shown})"
+    return (f"{files}: fetch them with git lfs pull",)

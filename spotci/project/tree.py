@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from spotci.errors import UsageError
 from spotci.project.git import GitCommandError, git_output, git_outputs
 from spotci.project.git_directory import GitDirectories
+from spotci.project.lfs import find_lfs_files
 from spotci.tree import SourceTree, Submodule, TreeEntry
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
         entries=entries,
         tracked=frozenset(listing.tracked),
         submodules=listing.submodules,
+        lfs=find_lfs_files(project, root, listing.tracked),
         sha=project.sha,
         git=git,
         blob_ids=lambda paths: blob_ids(root, paths),

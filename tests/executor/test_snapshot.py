@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +12,7 @@ from spotci.executor.backend import WorkspaceSpec
 from spotci.executor.shell import open_shell_backend
 from spotci.executor.snapshot import Snapshots
 from spotci.executor.sources import Sources
-from spotci.tree import SourceTree, Submodule, TreeEntry
+from spotci.tree import LfsFiles, SourceTree, Submodule, TreeEntry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +84,28 @@ async def test_each_choice_of_submodules_is_taken_once(tmp_path: Path) -> None:
                 tasks.start_soon(take)
 
     assert taken[1:] == taken[:1] * 2
+
+
+async def test_files_of_git_lfs_are_pointers_where_a_job_asks_for_them(
+    tmp_path: Path,
+) -> None:
+    tree = replace(
+        make_tree(tmp_path / "tree"),
+        lfs=LfsFiles(pointers=lambda: {"docs/z": b"pointer"}),
+    )
+    async with open_shell_backend(caches=tmp_path / "caches") as backend:
+        workspaces = backend.workspaces
+        snapshots = Snapshots(tree, workspaces, await workspaces.snapshot(tree))
+        found = []
+        for sources in (Sources(), Sources(lfs_pointers=True)):
+            snapshot, layers = await snapshots.take(sources)
+            spec = WorkspaceSpec(
+                name="w", project_dir="/builds/a/b", snapshot=snapshot, layers=layers
+            )
+            workspace = await workspaces.open(spec)
+            found.append(await workspaces.read(workspace, "docs/z", limit=99))
+
+    assert found == [b"docs/z", b"pointer"]
 
 
 @pytest.mark.parametrize(

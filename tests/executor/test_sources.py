@@ -7,7 +7,7 @@ import pytest
 
 from spotci.executor.job_variables import JobVariables
 from spotci.executor.sources import plan_sources, project_dir
-from spotci.tree import SourceTree, Submodule
+from spotci.tree import LfsFiles, SourceTree, Submodule
 from tests.builders import StoredGit, plan
 
 TREE = SourceTree(
@@ -162,6 +162,29 @@ def test_a_submodule_that_is_not_checked_out_is_named() -> None:
     assert sources.warnings == (
         "the submodule absent is not checked out here: its folder is empty",
     )
+
+
+LFS = LfsFiles(absent=("a", "b", "c", "d"), pointers=dict)
+
+
+def test_files_of_git_lfs_that_were_not_fetched_are_named() -> None:
+    sources = plan_sources(replace(plan(), tree=replace(TREE, lfs=LFS)), job_values({}))
+
+    assert not sources.lfs_pointers
+    files = "4 files of Git LFS are pointers here (a, b, c, …)"
+    assert sources.warnings == (f"{files}: fetch them with git lfs pull",)
+
+
+@pytest.mark.parametrize("lfs", [LFS, None])
+def test_git_lfs_can_be_left_out(lfs: LfsFiles | None) -> None:
+    values = job_values({"GIT_LFS_SKIP_SMUDGE": "1"})
+
+    sources = plan_sources(replace(plan(), tree=replace(TREE, lfs=lfs)), values)
+
+    assert sources.lfs_pointers is (lfs is not None)
+    assert sources.warnings == ()
+    # Behind git lfs pull the runner prints an empty line.
+    assert sources.lines == (FETCHED, CREATED, CHECKOUT[0], NO_SUBMODULES)
 
 
 @pytest.mark.parametrize(
