@@ -25,6 +25,7 @@ _COMMANDS = {
     "lint": _Entry("lint", "Check the configuration."),
     "show": _Entry("show", "Print the resolved configuration."),
     "explain": _Entry("explain", "Tell why a job is in or out, and where it is from."),
+    "diff": _Entry("diff", "Tell which jobs change between commits or contexts."),
     "graph": _Entry("graph", "Draw the jobs and what they wait for."),
     "eval": _Entry("evaluate", "Evaluate a rules:if expression in this context."),
     "logs": _Entry("logs", "Print the logs of a run."),

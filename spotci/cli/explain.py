@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spotci.source import Span
     from spotci.variables import Variable
 
-__all__ = ["Explanation", "command", "explain"]
+__all__ = ["Explanation", "command", "explain", "trace_shape"]
 
 _WIDEST_VALUE = 60
 
@@ -125,8 +125,8 @@ def _document(loaded: Loaded, name: str) -> dict[str, Any]:
         "name": found.job.name,
         "included": found.included,
         "reason": found.reason,
-        "rules": [_trace_shape(trace) for trace in found.trace],
-        "workflow_rules": [_trace_shape(trace) for trace in found.workflow],
+        "rules": [trace_shape(trace) for trace in found.trace],
+        "workflow_rules": [trace_shape(trace) for trace in found.workflow],
         "variables": [
             {
                 **_variable_shape(variable),
@@ -141,7 +141,8 @@ def _document(loaded: Loaded, name: str) -> dict[str, Any]:
     }
 
 
-def _trace_shape(trace: RuleTrace) -> dict[str, Any]:
+def trace_shape(trace: RuleTrace) -> dict[str, Any]:
+    """Return the verdict about one entry of rules, for JSON."""
     return {
         "index": trace.index,
         "matched": trace.matched,

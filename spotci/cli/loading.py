@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Loaded",
+    "compile_in",
     "complete_jobs",
     "config_file",
     "load",
@@ -105,9 +106,13 @@ def load(chosen: Chosen, *, overrides: Mapping[str, object] | None = None) -> Lo
 
     Raises UsageError, and ``ExceptionGroup[ConfigError]`` with all that is wrong.
     """
+    return compile_in(open_here(overrides=overrides), chosen)
+
+
+def compile_in(project: Project, chosen: Chosen) -> Loaded:
+    """Compile the pipeline of a project in the context that was chosen; as above."""
     from spotci.parser.compile import compile_pipeline  # noqa: PLC0415 - start-up time
 
-    project = open_here(overrides=overrides)
     file = config_file(project)
     context = context_of(project, chosen)
     with _nothing_to_collect():

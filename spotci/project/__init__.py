@@ -5,7 +5,7 @@ from __future__ import annotations
 from spotci.project.config_file import read_config_file
 from spotci.project.context import ContextOptions, make_context
 from spotci.project.load_settings import load_settings
-from spotci.project.project import Project, open_project
+from spotci.project.project import Project, at_commit, open_project
 from spotci.project.runner import runner_variables
 from spotci.project.settings import Settings
 from spotci.project.tree import SourceKind, source_tree
@@ -15,6 +15,7 @@ __all__ = [
     "Project",
     "Settings",
     "SourceKind",
+    "at_commit",
     "load_settings",
     "make_context",
     "open_project",

@@ -149,7 +149,7 @@ class ProjectRepository:
         ends = {
             "worktree": (base,),
             "index": ("--cached", base),
-            "head": (base, "HEAD"),
+            "head": (base, self._project.sha),
         }
         git = self._project.git_output
         output = git(*_DIFF, *ends[self._source], "--")

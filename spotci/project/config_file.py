@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from spotci.project.tree import SourceKind
     from spotci.source import SourceFile
 
-__all__ = ["COMMITS", "read_config_file"]
+__all__ = ["commit_of", "read_config_file"]
 
-#: What git calls the version of each source; the working tree is none.
-COMMITS: dict[SourceKind, str | None] = {"worktree": None, "index": "", "head": "HEAD"}
+
+def commit_of(project: Project, source: SourceKind) -> str | None:
+    """Return what git calls the version of a source; the working tree is none."""
+    if source == "head":
+        return project.sha or "HEAD"
+    return "" if source == "index" else None
 
 
 def read_config_file(project: Project, source: SourceKind) -> SourceFile:
@@ -26,7 +30,7 @@ def read_config_file(project: Project, source: SourceKind) -> SourceFile:
     """
     name = project.settings.project.config
     checkout = Checkout(root=project.root, environ=project.environ)
-    commit = COMMITS[source]
+    commit = commit_of(project, source)
     if commit is None:
         content = checkout.read(name)
         place = str(project.root)

@@ -145,10 +145,10 @@ def is_protected(project: Project, branch: str) -> bool:
     return branch == project.default_branch or _matches(branch, patterns)
 
 
-def merge_base(project: Project, first: str, second: str = "HEAD") -> str | None:
-    """Return the best common ancestor of two commits, or None."""
+def merge_base(project: Project, first: str) -> str | None:
+    """Return the best common ancestor of a commit and the project's own, or None."""
     try:
-        output = project.git_output("merge-base", first, second)
+        output = project.git_output("merge-base", first, project.sha)
     except GitCommandError:
         return None
     return output.decode().strip() or None

@@ -232,6 +232,21 @@ def read_git(directory: Path, environ: Mapping[str, str]) -> Git:
     )
 
 
+def read_commit(
+    directory: Path, environ: Mapping[str, str], ref: str
+) -> tuple[Commit, tuple[str, ...]]:
+    """Return the commit that a name stands for, and the tags that point at it.
+
+    Raises UsageError where there is none.
+    """
+    try:
+        name = ("rev-parse", "--verify", "-q", "--end-of-options", f"{ref}^{{commit}}")
+        sha = _text(git_output(directory, environ, *name))
+        return _head(git_output(directory, environ, *_HEAD, sha))
+    except GitCommandError:
+        raise UsageError(f'there is no commit "{ref}"') from None
+
+
 def _start(
     directory: Path,
     environ: Mapping[str, str],

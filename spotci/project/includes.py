@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spotci.errors import ReadError
 from spotci.project.checkouts import Checkout, source_file, wildcard
-from spotci.project.config_file import COMMITS
+from spotci.project.config_file import commit_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -31,7 +31,7 @@ class ProjectIncludeReader:
 
     def __init__(self, project: Project, *, source: SourceKind = "worktree") -> None:
         self._project = project
-        self._commit = COMMITS[source]
+        self._commit = commit_of(project, source)
         self._own = Checkout(root=project.root, environ=project.environ)
 
     def local(self, path: str, origin: Origin) -> SourceFile:

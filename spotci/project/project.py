@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from spotci.errors import UsageError
-from spotci.project.git import git_output, read_git
+from spotci.project.git import git_output, read_commit, read_git
 from spotci.project.load_settings import load_settings
 from spotci.project.remote import (
     Remote,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spotci.project.git import Git, GitRepository
     from spotci.project.settings import Settings
 
-__all__ = ["Project", "open_project"]
+__all__ = ["Project", "at_commit", "open_project"]
 
 _CONFIG_FILE = ".gitlab-ci.yml"
 #: The host of a project that has no remote: reserved, never a server by accident.
@@ -130,6 +130,18 @@ def open_project(
         user_email=_user(git, "email", environ),
         default_branch=settings.project.default_branch or _default_branch(git),
     )
+
+
+def at_commit(project: Project, ref: str) -> Project:
+    """Return the project as if another commit were checked out on its branch.
+
+    The settings and the files of variables stay as they are: they belong to the
+    machine. To be read with the source ``head``. Raises UsageError.
+    """
+    if project.git is None:
+        raise UsageError(f"{project.root} is no git repository: it has no commits")
+    commit, tags = read_commit(project.root, project.environ, ref)
+    return replace(project, git=replace(project.git, commit=commit, tags=tags))
 
 
 def stable_number(text: str) -> int:

@@ -183,7 +183,7 @@ def _committed(project: Project) -> list[str]:
     if not project.sha:
         return []
     # Run from the root, the paths are relative to it and those above it left out.
-    files, _ = _staged(project.git_output("ls-tree", "-r", "-z", "HEAD"))
+    files, _ = _staged(project.git_output("ls-tree", "-r", "-z", project.sha))
     return files
 
 
