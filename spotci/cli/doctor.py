@@ -6,18 +6,17 @@ import os
 import platform
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 
 from spotci import __version__
 from spotci.cli.concurrency import default_concurrency
-from spotci.cli.engine_settings import engine_settings
+from spotci.cli.doctor_engine import examine_engine
+from spotci.cli.findings import Finding
 from spotci.cli.loading import open_here
-from spotci.errors import EngineError, SpotciError
+from spotci.errors import SpotciError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,22 +24,9 @@ if TYPE_CHECKING:
     from spotci.project import Project
     from spotci.report.terminal import Paint
 
-__all__ = ["Finding", "command"]
+__all__ = ["command", "examine"]
 
 _LITTLE_DISK = 5 * 1024**3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at; ``remedy`` is for what is not as it should be.
-
-    ``level`` is ``ok``, ``warning`` (works, not as well) or ``error`` (cannot run).
-    """
-
-    what: str
-    text: str
-    level: str = "ok"
-    remedy: str = ""
 
 
 @click.command("doctor")
@@ -81,7 +67,7 @@ def examine(project: Project | None) -> Iterator[Finding]:
         if project.settings.engine.kind == "shell":
             yield Finding(what="engine", text="shell: jobs run without containers")
         else:
-            yield _engine(project)
+            yield from examine_engine(project)
         engine = project.settings.engine
         jobs = project.settings.run.concurrency or default_concurrency(engine.cpus)
         yield Finding(what="concurrency", text=f"{jobs} jobs at once")
@@ -113,27 +99,6 @@ def _disk(project: Project | None) -> Finding:
         return Finding(what="disk", text=text)
     remedy = "spotci clean --runs frees what old records take"
     return Finding(what="disk", text=text, level="warning", remedy=remedy)
-
-
-def _engine(project: Project) -> Finding:
-    from spotci.dind.engine import engine_status  # noqa: PLC0415 - start-up time
-
-    try:
-        settings = engine_settings(project)
-        status = anyio.run(engine_status, settings)
-    except EngineError as error:
-        return Finding(
-            what="docker",
-            text=error.message,
-            level="error",
-            remedy=error.hint or "start Docker, or use --engine shell",
-        )
-    text = f"answers; {status.name} is {status.state}"
-    if status.state != "running":
-        return Finding(what="docker", text=f"{text}, and starts with the next run")
-    detail = f"Docker {status.version}, {status.storage_driver}"
-    registry = f"registry at localhost:{status.registry_port}"
-    return Finding(what="docker", text=f"{text}: {detail}, {registry}")
 
 
 def _render(finding: Finding, paint: Paint) -> str:

@@ -21,6 +21,7 @@ from anyio import to_thread
 
 from spotci.dind import boot, labels, registry
 from spotci.dind.daemon import Daemon
+from spotci.dind.fitness import check_engine
 from spotci.dind.outer import connect_outer
 from spotci.dind.state import engine_lock, private_dir
 from spotci.dind.together import together
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from spotci.dind.settings import EngineSettings, Progress
 
 __all__ = ["DindEngine", "EngineStatus", "engine_status", "open_engine", "stop_engine"]
-
-#: Drivers that stack layers without copying. ``vfs`` copies each image whole for each
-#: container, and is what a daemon falls back to, in silence, on a poor file system.
-_GOOD_DRIVERS = frozenset({"overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs"})
 
 #: Seconds for the answer of an engine that runs already.
 _SILENCE = 5.0
@@ -291,7 +288,8 @@ async def _ready(
 
     await together(daemon, sidecar)
     (engine,) = ready
-    await _check_storage(engine)
+    driver = (await _info(engine))["Driver"]
+    check_engine(settings, version=engine.version, driver=driver)
     return engine
 
 
@@ -391,19 +389,3 @@ async def _info(engine: DindEngine) -> dict[str, Any]:
         "/info", operation="inspect engine", subject=engine.settings.name
     )
     return found
-
-
-async def _check_storage(engine: DindEngine) -> None:
-    driver = (await _info(engine))["Driver"]
-    if driver not in _GOOD_DRIVERS:
-        raise EngineError(
-            f'the engine stores layers with "{driver}", which copies every image for'
-            " every container",
-            operation="use engine",
-            subject=engine.settings.name,
-            hint=(
-                f"the volume {engine.settings.data_volume} has to lie on ext4, xfs or"
-                " btrfs: see the data root of this machine's Docker (docker info),"
-                " then: spotci clean"
-            ),
-        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spotci.dind import labels
 from spotci.dind.daemon import Daemon
+from spotci.dind.fitness import check_host
 from spotci.dind.hosts import find_host
 from spotci.dind.image_transfer import pull_image
 from spotci.dind.references import Reference
@@ -133,6 +134,23 @@ class Outer:
             missing_ok=True,
         )
 
+    async def has_image(self, name: str) -> bool:
+        """Say whether the host engine has an image."""
+        image = await self.daemon.get(
+            f"/images/{name}/json",
+            operation="inspect image",
+            subject=name,
+            missing_ok=True,
+        )
+        return image is not None
+
+    async def info(self) -> dict[str, Any]:
+        """Return what the daemon tells of itself and of its machine."""
+        found: dict[str, Any] = await self.daemon.get(
+            "/info", operation="inspect", subject="docker"
+        )
+        return found
+
     async def ensure_image(
         self, name: str, settings: EngineSettings, progress: Progress
     ) -> None:
@@ -140,13 +158,7 @@ class Outer:
 
         It is noted in the state folder, for ``clean``: images have no labels of ours.
         """
-        image = await self.daemon.get(
-            f"/images/{name}/json",
-            operation="inspect image",
-            subject=name,
-            missing_ok=True,
-        )
-        if image is not None:
+        if await self.has_image(name):
             return
         progress(f"pulling {name}", 0, None)
         await self.daemon.call(
@@ -214,9 +226,10 @@ async def connect_outer(settings: EngineSettings, environ: Mapping[str, str]) ->
     address = find_host(environ, settings.docker_host)
     daemon = Daemon(address)
     try:
-        await daemon.version()
+        version = await daemon.version()
     except EngineUnavailableError as fault:
         raise _no_docker(address, fault.message) from fault
+    check_host(version)
     return Outer(daemon=daemon)
 
 

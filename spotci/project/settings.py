@@ -16,6 +16,7 @@ where secrets go or which network is asked, so they are refused in ``.spotci.tom
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
@@ -34,6 +35,9 @@ from spotci.project.setting_values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+#: In a URL.
+_PASSWORD = re.compile(r"(?<=[^/]):[^/@]*@")
 
 __all__ = [
     "SECTIONS",
@@ -253,6 +257,8 @@ class Settings:
                 value = getattr(values, key.name)
                 if name == "gitlab.token" and value is not None:
                     value = "[MASKED]"
+                elif name == "engine.proxy" and value is not None:
+                    value = _PASSWORD.sub(":[MASKED]@", value)
                 rows[name] = (value, self.origins.get(name, "default"))
         for project, folder in self.projects.items():
             name = f"projects.{project}"

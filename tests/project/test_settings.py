@@ -8,7 +8,7 @@ import pytest
 from spotci.errors import UsageError
 from spotci.project import Settings, load_settings
 from spotci.project.load_settings import user_file
-from spotci.project.settings import SECTIONS, GitlabSection
+from spotci.project.settings import SECTIONS, EngineSection, GitlabSection
 
 
 @pytest.fixture
@@ -216,6 +216,9 @@ def test_effective_values_hide_the_token(root: Path, environ: dict[str, str]) ->
 
     assert rows["gitlab.token"] == ("[MASKED]", "SPOTCI_GITLAB_TOKEN")
     assert rows["run.output"] == ("auto", "default")
+    proxied = Settings(engine=EngineSection(proxy="http://ada:canary@proxy:3128"))
+    (proxy, _) = proxied.effective()["engine.proxy"]
+    assert proxy == "http://ada:[MASKED]@proxy:3128"
     assert "canary" not in repr(settings)
     assert settings.gitlab == GitlabSection(token="glpat-canary")
 
