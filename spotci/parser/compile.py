@@ -171,7 +171,7 @@ def _decide_jobs(draft: _Draft) -> None:
             draft.index,
             draft.variables,
             pipeline_level=level,
-            has_workflow_rules=draft.config.workflow.rules is not None,
+            has_workflow_rules=draft.config.workflow.has_rules,
         )
         for instance in draft.index.by_name.values()
     ]

@@ -57,8 +57,7 @@ def decode(root: Mapping, problems: Problems) -> Config:
     default = _global(root, "default")
     common = Common(
         defaults=decode_defaults(root, default, problems),
-        has_workflow_rules=isinstance(workflow_node, Mapping)
-        and "rules" in workflow_node.entries,
+        has_workflow_rules=workflow.has_rules,
     )
     stages, variables = given(root, "stages"), given(root, "variables")
     jobs = _jobs(root, common, problems)

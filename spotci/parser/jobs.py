@@ -67,8 +67,9 @@ def decide(
         included = match.passes
         reason = _why_not(config.rules, match)
     else:
-        # Workflow rules do away with the default, and then there is nothing to ask.
-        default = not has_workflow_rules
+        # The key rules, even if it is null, does away with the default, in workflow
+        # or in the job, and then there is nothing to ask (Entry::Processable).
+        default = not has_workflow_rules and "rules" not in config.spans
         if default or config.only is not None or config.except_ is not None:
             included, reason = _only(config, variables.context, own, default=default)
     rule = match.rule if included else None

@@ -170,9 +170,14 @@ class JobConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """``workflow``; rules None is not written."""
+    """``workflow``; rules None is not written, or null.
+
+    ``has_rules`` is whether the key is there, whatever its value: then the jobs have
+    no default of ``only``.
+    """
 
     rules: tuple[Rule, ...] | None = None
+    has_rules: bool = False
     name: str | None = None
     auto_cancel_on_new_commit: str = "conservative"
     auto_cancel_on_job_failure: str = "none"

@@ -146,9 +146,11 @@ class _Resolver:
             if not isinstance(node, Mapping):
                 return None
             node = node.get(key)
-        if isinstance(node, Scalar) and node.value is None:
-            return None
-        return node
+        # GitLab asks Ruby whether there is a value: false is none to it, either.
+        nothing = isinstance(node, Scalar) and (
+            node.value is None or node.value is False
+        )
+        return None if nothing else node
 
     def _closest(self, path: tuple[str, ...]) -> str | None:
         node: Node | None = self._root
@@ -162,6 +164,8 @@ class _Resolver:
                 known = [name for name in node.entries if isinstance(name, str)]
                 return did_you_mean(key, known)
             node = node.get(key)
+        if isinstance(node, Scalar) and node.value is False:
+            return "GitLab takes false for nothing: write it where it is needed"
         return None
 
     def _fail(self, reference: Reference, what: str, hint: str | None) -> Node:

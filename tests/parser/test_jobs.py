@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from spotci.context import MergeRequest
 from spotci.pipeline import AllowFailure, When
 from tests.compiling import compile_text, config_errors, job_of
 
@@ -177,3 +178,25 @@ def test_a_left_out_job_may_have_variables_that_refer_to_each_other() -> None:
     )
 
     assert compilation.pipeline is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "included"),
+    [
+        pytest.param("job: {script: x}", False, id="default of only"),
+        pytest.param("job: {script: x, rules: }", True, id="the key rules"),
+        pytest.param(
+            "workflow: {rules: }\njob: {script: x}", True, id="the key workflow:rules"
+        ),
+        pytest.param("workflow: {name: x}\njob: {script: x}", False, id="workflow"),
+        pytest.param("job: {script: x, rules: , only: [tags]}", False, id="own only"),
+    ],
+)
+def test_the_key_rules_does_away_with_the_default_of_only(
+    text: str, *, included: bool
+) -> None:
+    request = MergeRequest(source_branch="work", target_branch="main")
+
+    compiled = compile_text(text, merge_request=request)
+
+    assert (compiled.pipeline is not None) is included

@@ -246,6 +246,15 @@ hint: b → a → b""",
 hint: write !reference [job, keyword]""",
             id="empty",
         ),
+        pytest.param(
+            ".a: {b: false}\nc: !reference [.a, b]\n",
+            """\
+.gitlab-ci.yml:2:4: error: !reference [".a", "b"] could not be found
+    2 | c: !reference [.a, b]
+      |    ^^^^^^^^^^^^
+hint: GitLab takes false for nothing: write it where it is needed""",
+            id="false",
+        ),
     ],
 )
 def test_wrong_references(text: str, error: str) -> None:

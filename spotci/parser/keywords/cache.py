@@ -6,6 +6,7 @@ GitLab: ``Entry::Caches``, ``Entry::Cache`` and ``Entry::Key``.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -35,6 +36,7 @@ _KEYS = frozenset(
 )
 _CACHES_LIMIT = 4
 _FILES_LIMIT = 10
+_FILES_COMMITS_LIMIT = 2
 _FALLBACK_KEYS_LIMIT = 5
 # Anywhere in the text, as in GitLab: the value is expanded later.
 _POLICY = re.compile(r"pull-push|push|pull|\$\w+")
@@ -138,9 +140,10 @@ def _key(node: Node, place: str, problems: Problems) -> CacheKey | None:
             f"{place} config must use exactly one of these keys: files, files_commits",
             node.span,
         )
+    commits = partial(_files, limit=_FILES_COMMITS_LIMIT)
     return CacheKey(
         files=nested(node, "files", _files, place, problems) or (),
-        files_commits=nested(node, "files_commits", _files, place, problems) or (),
+        files_commits=nested(node, "files_commits", commits, place, problems) or (),
         prefix=nested(node, "prefix", _key_text, place, problems),
     )
 
@@ -160,14 +163,16 @@ def _key_text(node: Node, place: str, problems: Problems) -> str | None:
     return None
 
 
-def _files(node: Node, place: str, problems: Problems) -> tuple[str, ...]:
+def _files(
+    node: Node, place: str, problems: Problems, *, limit: int = _FILES_LIMIT
+) -> tuple[str, ...]:
     files = strings(node, f"{place} config", problems)
     if files is None:
         return ()
     if not files:
         problems.error(f"{place} config requires at least 1 item", node.span)
-    elif len(files) > _FILES_LIMIT:
+    elif len(files) > limit:
         problems.error(
-            f"{place} config has too many items (maximum is {_FILES_LIMIT})", node.span
+            f"{place} config has too many items (maximum is {limit})", node.span
         )
     return tuple(file.lstrip("/") for file in files)

@@ -50,6 +50,7 @@ def decode_workflow(node: Node, place: str, problems: Problems) -> Workflow:
         rules=None
         if rules is None
         else decode_rules(rules, f"{place}:rules", problems, allowed=RulesOf.WORKFLOW),
+        has_rules="rules" in mapping.entries,
         name=attribute(mapping, "name", _name, place, problems),
         auto_cancel_on_new_commit=settings.on_new_commit or OnNewCommit.CONSERVATIVE,
         auto_cancel_on_job_failure=settings.on_job_failure or OnJobFailure.NONE,

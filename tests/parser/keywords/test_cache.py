@@ -98,6 +98,10 @@ def test_key(key: str) -> None:
             [":key:files config has too many items (maximum is 10)"],
         ),
         (
+            "{key: {files_commits: [a, b, c]}}",
+            [":key:files_commits config has too many items (maximum is 2)"],
+        ),
+        (
             "{key: {files: [a], prefix: 1}}",
             [":key:prefix config should be a string or symbol"],
         ),

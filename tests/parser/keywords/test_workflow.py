@@ -14,8 +14,8 @@ JOB = "build: {script: x}\n"
         ("null", Workflow()),
         ("{}", Workflow()),
         ("{name: A pipeline}", Workflow(name="A pipeline")),
-        ("{name: null, rules: null, auto_cancel: null}", Workflow()),
-        ("{rules: []}", Workflow(rules=())),
+        ("{name: null, rules: null, auto_cancel: null}", Workflow(has_rules=True)),
+        ("{rules: []}", Workflow(rules=(), has_rules=True)),
         (
             "{auto_cancel: {on_new_commit: interruptible, on_job_failure: all}}",
             Workflow(
