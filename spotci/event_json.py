@@ -41,7 +41,14 @@ if TYPE_CHECKING:
         Event,
     )
 
-__all__ = ["decode_event", "encode_event", "encode_value", "event_name", "result_from"]
+__all__ = [
+    "decode_event",
+    "encode_event",
+    "encode_value",
+    "event_name",
+    "event_types",
+    "result_from",
+]
 
 _NAMES: dict[type[Event], str] = {
     PipelineStarted: "pipeline_started",
@@ -58,6 +65,11 @@ _NAMES: dict[type[Event], str] = {
     PipelineFinished: "pipeline_finished",
 }
 _TYPES = {name: type_ for type_, name in _NAMES.items()}
+
+
+def event_types() -> Mapping[str, type[Event]]:
+    """Return the events by their names in JSON."""
+    return MappingProxyType(_TYPES)
 
 
 def event_name(event: Event) -> str:

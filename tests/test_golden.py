@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ import pytest
 from spotci.cli import failure
 from spotci.cli.listing import document
 from spotci.cli.loading import Loaded
+from spotci.cli.show import to_yaml
 from spotci.parser.compile import check, compile_pipeline
 from spotci.source import SourceFile
 from tests.conformance.corpus import Case, context_of
@@ -59,6 +61,27 @@ def test_matches_its_golden_file(
 
     assert {path.name for path in golden_files(folder)} == {name}
     assert text == (folder / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("folder", golden_cases(), ids=lambda folder: folder.name)
+def test_what_show_prints_is_the_same_pipeline(folder: Path) -> None:
+    file, context = read_case(folder)
+    if check(file, context)[0]:
+        return
+    resolved = compile_pipeline(file, context).config.resolved
+
+    shown = SourceFile(name=ROOT, text=to_yaml(resolved))
+
+    # Its inputs have been put in.
+    after = listed(shown, replace(context, inputs={}))
+    assert placeless(after) == placeless(listed(file, context))
+
+
+def placeless(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out where things are written: of the resolved text, elsewhere."""
+    jobs = [{**job, "source": None, "extends": None} for job in document["jobs"]]
+    warnings = [warning["message"] for warning in document["warnings"]]
+    return {**document, "jobs": jobs, "warnings": warnings}
 
 
 def test_every_case_has_one_golden_file() -> None:

@@ -3,6 +3,7 @@
 ====================== ============================================================
 ``cli.md``             every command of ``spotci`` with its options, from click
 ``settings.md``        every key of ``spotci/project/settings.py``, with its comment
+``events.schema.json`` the events of a run as JSON Schema, from ``spotci/events.py``
 ====================== ============================================================
 
 ``tests/test_docs.py`` fails where a page is not what this program would write.
@@ -24,6 +25,7 @@ import click
 from spotci.cli.app import app, command_names
 from spotci.cli.options import Chosen
 from spotci.project.settings import SECTIONS
+from tools.event_schema import event_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,6 +92,7 @@ def pages() -> Mapping[str, str]:
     return {
         "docs/reference/cli.md": _page(_commands()),
         "docs/reference/settings.md": _page(_settings()),
+        "docs/reference/events.schema.json": event_schema(),
     }
 
 

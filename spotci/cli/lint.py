@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -16,7 +18,7 @@ from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import error_shape, warning_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from spotci.cli.options import Chosen
     from spotci.errors import ConfigError, ConfigWarning
@@ -70,41 +72,51 @@ def sarif(
     errors: Sequence[ConfigError], warnings: Sequence[ConfigWarning]
 ) -> dict[str, Any]:
     """Return the findings as SARIF 2.1.0."""
+    found: list[ConfigError | ConfigWarning] = [*errors, *warnings]
     results = [
         {
             "ruleId": _rule(item),
-            "level": level,
+            "level": "error" if index < len(errors) else "warning",
             "message": {"text": _message(item)},
             "locations": _sarif_locations(item),
+            "partialFingerprints": {"spotci/v1": fingerprint},
         }
-        for level, items in (("error", errors), ("warning", warnings))
-        for item in items
+        for index, (item, fingerprint) in enumerate(
+            zip(found, _fingerprints(found), strict=True)
+        )
     ]
-    driver = {"name": "spotci", "version": __version__}
-    return {
-        "$schema": _SARIF_SCHEMA,
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}],
+    driver = {
+        "name": "spotci",
+        "version": __version__,
+        "rules": [{"id": rule} for rule in dict.fromkeys(map(_rule, found))],
     }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def code_quality(
     errors: Sequence[ConfigError], warnings: Sequence[ConfigWarning]
 ) -> list[dict[str, Any]]:
     """Return the findings as GitLab's code quality report."""
+    found: list[ConfigError | ConfigWarning] = [*errors, *warnings]
     return [
         {
             "description": _message(item),
             "check_name": _rule(item),
-            "fingerprint": _fingerprint(item),
-            "severity": severity,
+            "fingerprint": fingerprint,
+            "severity": "blocker" if index < len(errors) else "minor",
             "location": {
                 "path": item.span.file.name if item.span else ".gitlab-ci.yml",
                 "lines": {"begin": item.span.line if item.span else 1},
             },
         }
-        for severity, items in (("blocker", errors), ("minor", warnings))
-        for item in items
+        for index, (item, fingerprint) in enumerate(
+            zip(found, _fingerprints(found), strict=True)
+        )
     ]
 
 
@@ -137,13 +149,23 @@ def _sarif_locations(item: ConfigError | ConfigWarning) -> list[dict[str, Any]]:
         "startColumn": span.column,
         "endColumn": span.end_column,
     }
-    artifact = {"uri": span.file.name}
+    artifact = {"uri": quote(span.file.name, safe="/:@")}
     return [{"physicalLocation": {"artifactLocation": artifact, "region": region}}]
 
 
-def _fingerprint(item: ConfigError | ConfigWarning) -> str:
-    """Return what stays the same while the finding does, wherever its line moves."""
-    span = item.span
-    line = "" if span is None else span.file.line(span.line).strip()
-    name = "" if span is None else span.file.name
-    return hashlib.sha256(f"{name}\0{item.message}\0{line}".encode()).hexdigest()[:32]
+def _fingerprints(items: Iterable[ConfigError | ConfigWarning]) -> list[str]:
+    """Return what stays the same while a finding does, wherever its line moves.
+
+    Findings that are all alike are counted: each has a fingerprint of its own.
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for item in items:
+        span = item.span
+        line = "" if span is None else span.file.line(span.line).strip()
+        name = "" if span is None else span.file.name
+        text = f"{name}\0{item.message}\0{line}"
+        seen[text] += 1
+        numbered = f"{text}\0{seen[text]}" if seen[text] > 1 else text
+        found.append(hashlib.sha256(numbered.encode()).hexdigest()[:32])
+    return found

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from contextlib import asynccontextmanager
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from spotci.report.summary import render_summary
 from spotci.report.terminal import Paint
 from spotci.runs import RunStore
 from tests.fakes import FakeBackend, Program
+from tests.json_schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from spotci.executor.backend import Backend
     from tests.cli.command_line import CommandLine
+
+EVENT_SCHEMA = Path(__file__).parents[2] / "docs/reference/events.schema.json"
 
 PIPELINE = dedent("""\
     default: {image: alpine}
@@ -237,6 +241,27 @@ def test_the_summary_can_be_made_from_the_record_alone(
     )
     assert "│ 1 failed" in rebuilt
     assert rebuilt == live.strip("\n")
+
+
+def test_the_events_of_a_whole_run_are_as_documented(
+    spotci: CommandLine, backend: FakeBackend
+) -> None:
+    failing = Program(output=[b"1 failed\n"], code=1)
+    backend.engine.programs.insert(0, ("run the tests", failing))
+
+    outcome = spotci("run", "--output", "json")
+
+    schema = Schema.of_file(EVENT_SCHEMA, closed=True)
+    events = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [fault for event in events for fault in schema.faults(event)] == []
+    assert [event["event"] for event in events].count("pipeline_started") == 1
+    assert events[-1]["event"] == "pipeline_finished"
+    assert {"job_log", "section_started", "job_status_changed", "artifacts_saved"} < {
+        event["event"] for event in events
+    }
+    recorded = RunStore(spotci.folder / ".spotci").find().events_file.read_text()
+    lines = [json.loads(line) for line in recorded.splitlines()]
+    assert [fault for line in lines for fault in schema.faults(line)] == []
 
 
 def test_artifacts_of_the_last_run_serve_a_job_that_runs_alone(
