@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spotci.cli.loading import record_folder
+from spotci.cli.selection import select
 from spotci.events import ArtifactsSaved, JobStatus
 from spotci.executor.plan import EarlierJob
 from spotci.pipeline import When
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from spotci.cli.loading import Loaded
-    from spotci.cli.selection import Selection
+    from spotci.cli.selection import Request, Selection
     from spotci.pipeline import Job, JobName
     from spotci.runs import Run
     from spotci.variables import Variable
 
-__all__ = ["earlier_jobs", "handed_on", "sources_without"]
+__all__ = ["earlier_jobs", "handed_on", "reusing", "sources_without"]
 
 
 def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJob]:
@@ -39,6 +40,22 @@ def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJ
         found |= handed_on(loaded.project.root, run, wanted)
         wanted -= found.keys()
     return found
+
+
+def reusing(loaded: Loaded, request: Request) -> Request:
+    """Return a request for the same jobs, and those that have to run for them.
+
+    These are the jobs that they download from and whose artifacts no run has, then the
+    jobs that these download from, and so on: all others are as they ran before.
+    """
+    excluded = loaded.compilation.excluded_jobs
+    while True:
+        request = replace(request, needs=False)
+        selection = select(loaded.pipeline, excluded, request)
+        missing = sources_without(loaded, selection, earlier_jobs(loaded, selection))
+        if not missing:
+            return request
+        request = replace(request, names=(*request.names, *missing))
 
 
 def sources_without(

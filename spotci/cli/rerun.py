@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotci.cli.loading import open_here, record_folder
+from spotci.cli.loading import complete_jobs, open_here, record_folder
 from spotci.cli.logs import recorded_jobs
 from spotci.errors import UsageError
-from spotci.events import JobStatus
+from spotci.events import ChildPipelineStarted, JobStatus, PipelineStarted
+from spotci.pipeline import When
 from spotci.runs import RunStore
 
 if TYPE_CHECKING:
+    from spotci.events import JobResult
     from spotci.pipeline import JobName
     from spotci.runs import Run
 
@@ -23,11 +25,15 @@ _AGAIN = (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.SKIPPED)
 
 
 @click.command("rerun")
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
 @click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
 @click.option("--failed", is_flag=True, help="Only jobs that did not pass.")
 def command(*, jobs: tuple[str, ...], selector: str | None, failed: bool) -> int:
     """Run a recorded run again, in the same context and with the same options.
+
+    Of single jobs, and of those that failed, only these run again: what they need
+    runs where no run has its artifacts any more. A manual job that was not played is
+    not played now, unless it is named.
 
     \b
     spotci rerun --failed        what did not pass in the newest run
@@ -48,13 +54,30 @@ def command(*, jobs: tuple[str, ...], selector: str | None, failed: bool) -> int
 
 def _not_passed(run: Run) -> list[JobName]:
     """Return the jobs to run again; those of a crashed run that never began, too."""
-    results = run.results
+    results, manual = run.results, _manual(run)
     return [
         name
         for name in run.slugs
-        if name not in results
-        or (results[name].status in _AGAIN and not results[name].allow_failure)
+        if (name not in results and name not in manual)
+        or (name in results and _is_again(results[name], manual))
     ]
+
+
+def _is_again(result: JobResult, manual: frozenset[JobName]) -> bool:
+    if result.status is JobStatus.SKIPPED and result.job in manual:
+        return False  # nobody played it
+    return result.status in _AGAIN and not result.allow_failure
+
+
+def _manual(run: Run) -> frozenset[JobName]:
+    """Return the jobs that wait for somebody to play them."""
+    return frozenset(
+        job.name
+        for event in run.events()
+        if isinstance(event, PipelineStarted | ChildPipelineStarted)
+        for job in event.jobs
+        if job.when == When.MANUAL
+    )
 
 
 def _startable(run: Run, names: list[JobName]) -> list[JobName]:
@@ -74,6 +97,7 @@ def _again(run: Run, names: list[JobName]) -> int:
                 "jobs": tuple(names),
                 "more_jobs": (),
                 "stages": (),
+                "reuse": True,
             }
             context.params.update(chosen)
         code: int = run_command.invoke(context)

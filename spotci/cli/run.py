@@ -51,6 +51,7 @@ _SETTINGS = {
     is_flag=True,
     help="Without the jobs that these need; artifacts are those of the last run.",
 )
+@click.option("--reuse", is_flag=True, hidden=True)
 @click.option(
     "--manual", multiple=True, metavar="NAME|all", help="Play this manual job."
 )
@@ -117,6 +118,7 @@ def command(
     more_jobs: tuple[str, ...],
     stages: tuple[str, ...],
     no_needs: bool,
+    reuse: bool,
     manual: tuple[str, ...],
     shell_on_failure: bool,
     breaks: tuple[str, ...],
@@ -145,6 +147,10 @@ def command(
     if loaded.compilation.pipeline is None and not request.names:
         print(f"no pipeline is created: {loaded.compilation.reason}", file=sys.stderr)
         return 0
+    if reuse:
+        from spotci.cli.earlier import reusing  # noqa: PLC0415 - start-up time
+
+        request = reusing(loaded, request)
     debugger = None
     if shell_on_failure or breaks:
         from spotci.cli.debugger import run_debugger  # noqa: PLC0415 - start-up time

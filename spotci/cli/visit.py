@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from spotci.cli import failure
 from spotci.cli.backends import open_backend
+from spotci.cli.consent import obtain_consent
 from spotci.cli.debugger import TerminalDebugger
 from spotci.cli.dispatch import ProgressBoard
 from spotci.cli.earlier import earlier_jobs, sources_without
@@ -76,6 +77,7 @@ def begin(loaded: Loaded, chosen: Chosen, wish: Wish) -> int:
         earlier=earlier,
         debugger=debugger,
     )
+    obtain_consent(task)
     paint = Paint(enabled=use_colour(sys.stderr, os.environ))
     watcher = _Watcher(paint=paint, debugger=debugger)
     with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:

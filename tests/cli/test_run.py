@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -284,8 +285,49 @@ def test_rerun_of_what_failed(spotci: CommandLine, backend: FakeBackend) -> None
 
     assert outcome.code == 0
     [newest, _] = RunStore(spotci.folder / ".spotci").list()
-    assert set(newest.results) == {"compile", "unit", "ship"}
-    assert "failed" not in {str(r.status) for r in newest.results.values()}
+    assert {job: str(r.status) for job, r in newest.results.items()} == {
+        "unit": "success"
+    }
+
+
+def test_a_job_is_rerun_with_the_artifacts_of_the_last_run(
+    spotci: CommandLine, backend: FakeBackend
+) -> None:
+    results(spotci, "unit")
+    backend.workspaces.specs.clear()
+
+    outcome = spotci("rerun", "unit")
+
+    assert outcome.code == 0
+    [newest, _] = RunStore(spotci.folder / ".spotci").list()
+    assert set(newest.results) == {"unit"}
+    assert [len(spec.layers) for spec in backend.workspaces.specs] == [1]
+
+
+def test_what_a_job_needs_is_rerun_where_its_artifacts_are_gone(
+    spotci: CommandLine,
+) -> None:
+    results(spotci, "unit")
+    for folder in spotci.folder.glob(".spotci/runs/*/artifacts/*"):
+        shutil.rmtree(folder)
+
+    outcome = spotci("rerun", "unit")
+
+    assert outcome.code == 0
+    [newest, _] = RunStore(spotci.folder / ".spotci").list()
+    assert set(newest.results) == {"compile", "unit"}
+
+
+def test_a_manual_job_is_rerun_where_it_is_named(spotci: CommandLine) -> None:
+    results(spotci)
+
+    outcome = spotci("rerun", "ship")
+
+    assert outcome.code == 0
+    [newest, _] = RunStore(spotci.folder / ".spotci").list()
+    assert {job: str(r.status) for job, r in newest.results.items()} == {
+        "ship": "success"
+    }
 
 
 def test_rerun_where_all_passed(spotci: CommandLine) -> None:
