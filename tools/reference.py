@@ -153,7 +153,11 @@ def _command(
 
 
 def _options(parameters: Iterable[click.Parameter]) -> Iterator[str]:
-    options = [item for item in parameters if isinstance(item, click.Option)]
+    options = [
+        item
+        for item in parameters
+        if isinstance(item, click.Option) and not item.hidden
+    ]
     if not options:
         return
     yield from ("", "| option | meaning | default |", "|---|---|---|")

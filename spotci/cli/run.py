@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotci.cli.loading import complete_jobs, load
+from spotci.cli.loading import complete_jobs, load, record_folder
 from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.outputs import OUTPUTS
 from spotci.cli.selection import Request, select, select_manual
+from spotci.errors import UsageError
 
 if TYPE_CHECKING:
     from spotci.cli.debugger import TerminalDebugger
@@ -91,6 +92,14 @@ _SETTINGS = {
     "or before after_script (JOB:after).  [default: LINE 1]",
     shell_complete=complete_jobs,
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Run again what changed files concern, until Ctrl-C.  [needs spotci[watch]]",
+)
+@click.option(
+    "--notify", is_flag=True, help="A notification on the desktop at the end."
+)
 @click.option("--timeout", metavar="D", help="A bound on the whole run, as 1h 30m.")
 @click.option(
     "--output",
@@ -122,6 +131,8 @@ def command(
     manual: tuple[str, ...],
     shell_on_failure: bool,
     breaks: tuple[str, ...],
+    watch: bool,
+    notify: bool,
     **settings: object,
 ) -> int:
     """Run the pipeline, or the named jobs with all that they need.
@@ -134,6 +145,7 @@ def command(
     spotci run --manual deploy-staging       with this manual job
     spotci run --no-needs unit               it alone, with artifacts of the last run
     spotci run --break unit:2 unit           with a shell before its second line
+    spotci run --watch unit lint             and again after every change
     spotci run --event merge_request --target-branch main
     """  # noqa: D301 - click reads the \b
     overrides = {
@@ -158,9 +170,42 @@ def command(
         debugger = run_debugger(
             loaded.jobs.values(), failures=shell_on_failure, breaks=breaks
         )
-    return start(
-        *(loaded, chosen, request), manual=manual, settings=settings, debugger=debugger
-    )
+
+    def perform(loaded: Loaded, request: Request, manual: tuple[str, ...]) -> int:
+        code = start(
+            *(loaded, chosen, request),
+            manual=manual,
+            settings=settings,
+            debugger=debugger,
+        )
+        if notify:
+            _notify(loaded, code)
+        return code
+
+    if watch:
+        if loaded.project.settings.run.artifacts_to_source:
+            raise UsageError(
+                "--watch and --artifacts-to-source cannot be used together: artifacts "
+                "would be changes"
+            )
+        from spotci.cli.watch import Watch  # noqa: PLC0415 - start-up time
+
+        return Watch(
+            chosen=chosen,
+            overrides=overrides,
+            request=request,
+            manual=manual,
+            run=perform,
+        ).begin(loaded)
+    return perform(loaded, request, manual)
+
+
+def _notify(loaded: Loaded, code: int) -> None:
+    from spotci.cli.notify import notify_end  # noqa: PLC0415 - start-up time
+    from spotci.runs import RunStore  # noqa: PLC0415 - start-up time
+
+    runs = RunStore(record_folder(loaded.project)).list()
+    notify_end(runs[0] if runs else None, code)
 
 
 def start(
