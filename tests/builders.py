@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ class StoredGit:
     folder: Path
 
     def key(self, depth: int) -> str:
-        return f"{self.folder} {depth}"
+        # The engine makes a file of this name.
+        return sha256(f"{self.folder} {depth}".encode()).hexdigest()
 
     def prepare(self, depth: int) -> Path:
         del depth

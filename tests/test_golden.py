@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 #: Folders that have a test of their own.
-OTHERS = ("conformance", "spot-platform")
+OTHERS = ("conformance", "job-logs", "spot-platform")
 ROOT, CONTEXT = ".gitlab-ci.yml", "context.json"
 LISTED, REFUSED = "list.json", "errors.txt"
 WRITES = os.environ.get("SPOTCI_GOLDEN") == "write"

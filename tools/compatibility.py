@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
 PAGE = ROOT / "docs" / "gitlab-compatibility.md"
 #: Folders of fixtures that are no golden cases.
-_OTHERS = ("conformance", "spot-platform")
+_OTHERS = ("conformance", "job-logs", "spot-platform")
 #: Top-level keys that are keywords themselves; every other key is a job.
 _GLOBAL = frozenset(
     {

@@ -128,6 +128,7 @@ def _options(task: Task) -> RunOptions:
         timeout=run.timeout,
         job_timeout=run.job_timeout,
         default_image=run.default_image,
+        pull_policy=run.pull_policy,
         nested_dind=engine.dind_service == "nested",
         docker=_docker(task, engine.docker),
         proxied=engine.proxy is not None,

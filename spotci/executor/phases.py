@@ -261,6 +261,8 @@ class JobPhases:
                 end = await self._debug.take_over(self._scene())
             elif end is None:
                 end = await self._script()
+                if end.passed:
+                    await self._release_step()
                 end = await self._after_script(end)
                 end = await self._keep(end)
         except ImagePullError as error:
@@ -452,18 +454,22 @@ class JobPhases:
         values = {**self._variables.values, "CI_JOB_STATUS": status}
         return resources, values, self._attempt.project_dir
 
+    async def _release_step(self) -> None:
+        """Record what the job releases, a step of its script in GitLab."""
+        if self.job.release is None:
+            return
+        async with self._trace.section(
+            "step_release", 'Executing "step_release" stage of the job script'
+        ):
+            self._release = await record_release(
+                self.job, self._plan, self._variables, self._trace
+            )
+
     async def _keep(self, end: End) -> End:
         """Save what the job leaves."""
         resources = self._resources
         if resources is None or resources.workspace is None:
             return end
-        if self.job.release is not None and end.passed:
-            async with self._trace.section(
-                "step_release", 'Executing "step_release" stage of the job script'
-            ):
-                self._release = await record_release(
-                    self.job, self._plan, self._variables, self._trace
-                )
         return await self.outputs.save(
             end,
             resources.workspace,

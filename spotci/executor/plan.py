@@ -42,6 +42,8 @@ class RunOptions:
     #: The project's timeout for a job that sets none.
     job_timeout: timedelta = timedelta(hours=1)
     default_image: str = "ruby:3.1"
+    #: For images that do not say when they are pulled.
+    pull_policy: str = "if-not-present"
     limits: Limits = field(default_factory=Limits)
     #: Start a real nested daemon for ``docker:dind`` services.
     nested_dind: bool = False

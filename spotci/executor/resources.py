@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from spotci.errors import EngineError
+from spotci.errors import EngineError, ImagePullError
 from spotci.executor.backend import (
     ContainerSpec,
     DockerAccess,
@@ -307,6 +307,7 @@ class JobResources:
     async def _get_image(
         self, name: str, policy: Sequence[str], platform: str | None
     ) -> None:
+        policies = tuple(policy) or (self.plan.options.pull_policy,)
         progress = LastProgress("image", name)
         done = anyio.Event()
 
@@ -328,7 +329,7 @@ class JobResources:
                 try:
                     info = await self.backend.images.ensure(
                         name,
-                        policy=tuple(policy),
+                        policy=policies,
                         platform=platform,
                         progress=progress.note,
                     )
@@ -338,8 +339,25 @@ class JobResources:
             error = first_error(group)
             if error is None:
                 raise
+            if isinstance(error, ImagePullError):
+                raise await self._tell_failed_pull(name, policies, error) from error
             raise error from None
         self._images[name] = info
+
+    async def _tell_failed_pull(
+        self, name: str, policies: Sequence[str], error: ImagePullError
+    ) -> ImagePullError:
+        """Say that an image cannot be had, and return the error in runner's words."""
+        if len(policies) == 1:
+            await self.trace.warning(
+                f'Failed to pull image with policy "{policies[0]}": {error.message}'
+            )
+        return ImagePullError(
+            f'failed to pull image "{name}" with specified policies '
+            f"[{' '.join(policies)}]: {error.message}",
+            status=error.status,
+            hint=error.hint,
+        )
 
     async def _open(self, request: WorkspaceRequest, project_dir: str) -> Workspace:
         head, _, rest = project_dir.removeprefix("/").partition("/")

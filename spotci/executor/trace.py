@@ -103,7 +103,7 @@ class Trace:
 
     async def notice(self, text: str) -> None:
         """Send a line that tells what the runner does next."""
-        await self.line(text, colour=GREEN)
+        await self.line(text, colour=GREEN if text else "")
 
     async def warning(self, text: str) -> None:
         """Send a warning in the runner's form."""

@@ -348,9 +348,33 @@ async def test_a_missing_image_fails_that_job_alone(tmp_path: Path) -> None:
         ]
 
     assert results[0].failure_reason is FailureReason.IMAGE_PULL_FAILURE
-    assert results[0].message == "pull image no/such:1: manifest unknown"
+    assert results[0].message == (
+        'failed to pull image "no/such:1" with specified policies [if-not-present]: '
+        "manifest unknown"
+    )
+    assert (
+        'WARNING: Failed to pull image with policy "if-not-present": manifest unknown'
+    ) in world.log("build")
     assert results[1].status is JobStatus.SUCCESS
     assert world.backend.left() == []
+
+
+async def test_images_are_pulled_as_they_say_or_as_the_settings_do(
+    tmp_path: Path,
+) -> None:
+    always = Image(name="a:1", pull_policy=("always", "never"))
+    world = World(
+        tmp_path,
+        job("a", image=always, services=(Service(name="s:1"),)),
+        pull_policy="never",
+    )
+
+    await world.run()
+
+    assert sorted(world.backend.images.asked) == [
+        ("a:1", ("always", "never")),
+        ("s:1", ("never",)),
+    ]
 
 
 @pytest.mark.parametrize("stage", ["open", "create", "start"])
