@@ -92,6 +92,8 @@ class FakeReader:
         text = self.texts.get(key, self.fallback)
         if text is None:
             raise ReadError(missing)
+        if not text.strip():
+            raise ReadError(missing.replace("does not exist", "is empty"))
         return SourceFile(name=key, text=text, origin=origin or Origin())
 
 

@@ -128,11 +128,8 @@ class Includer:
         if content is None:
             return None
         if not isinstance(content, Mapping):
-            message = "Invalid configuration format"
-            if file.included_from:
-                message = (
-                    f"Included file `{file.name}` does not have valid YAML syntax!"
-                )
+            wrong = "Invalid configuration format"
+            message = _no_map(file) if file.included_from else wrong
             hint = "a configuration is a map of keywords and jobs"
             self.problems.error(message, content.span, hint=hint, kind=IncludeError)
             return None
@@ -147,8 +144,7 @@ class Includer:
         if not file.included_from:
             return error
         return YamlError(
-            f"Included file `{file.name}` does not have valid YAML syntax!"
-            f" {error.message}",
+            f"{_no_map(file)} {error.message}",
             span=error.span,
             hint=error.hint,
             included_from=file.included_from,
@@ -169,9 +165,12 @@ class Includer:
             read = self._fetch(wanted, file)
             if read is None:
                 continue
+            before = len(self.problems.errors)
             content = self.read(read, wanted.inputs, given_at=wanted.inputs_span)
-            if content is not None:
+            if content is not None and content.entries:
                 yield content
+            elif len(self.problems.errors) == before:
+                self._error(_no_map(read), wanted.span, hint="nothing is in it")
 
     def _fetch(self, wanted: _Wanted, file: SourceFile) -> SourceFile | None:
         if wanted.checked and not _YAML_NAME.fullmatch(wanted.name.rpartition("/")[2]):
@@ -186,16 +185,11 @@ class Includer:
         except ReadError as error:
             self._error(str(error), wanted.span, hint=error.hint)
             return None
-        read = replace(
+        return replace(
             read,
             name=self._masked(read.name),
             included_from=(wanted.span, *file.included_from),
         )
-        if not read.text.strip():
-            kind = "Local file" if read.origin.project is None else "Included file"
-            self._error(f"{kind} `{wanted.name}` is empty!", wanted.span)
-            return None
-        return read
 
     def _wanted(
         self, node: Node, file: SourceFile, kinds: tuple[str, ...] = ()
@@ -215,7 +209,10 @@ class Includer:
                 message = "include config can't contain `!reference`"
                 self._error(message, item.span, hint="includes are read before it")
             elif isinstance(item, Scalar) and isinstance(item.value, str):
-                yield from self._from_text(item, file)
+                if self._expand(item.value, file).strip():
+                    yield from self._from_text(item, file)
+                else:
+                    self._refuse_kind(item)
             elif isinstance(item, Mapping):
                 yield from self._from_map(item, file)
             else:
@@ -243,12 +240,7 @@ class Includer:
             return
         if not kinds or kinds == ["artifact"]:
             hint = did_you_mean(str(unknown[0]), _KINDS) if unknown else None
-            self._error(
-                f"`{_shown(item)}` does not have a valid subkey for include."
-                f" Valid subkeys are: {_ASKED}",
-                item.span,
-                hint=hint,
-            )
+            self._refuse_kind(item, hint=hint)
             return
         for key in unknown:
             self._error(
@@ -259,6 +251,15 @@ class Includer:
         given = self._given(item, kinds[0])
         if given is not None and self._rules_allow(item, file):
             yield from self._of_kind(kinds[0], item, given, file)
+
+    def _refuse_kind(self, item: Node, *, hint: str | None = None) -> None:
+        """Report an include that names no file of any kind."""
+        self._error(
+            f"`{_shown(item)}` does not have a valid subkey for include."
+            f" Valid subkeys are: {_ASKED}",
+            item.span,
+            hint=hint,
+        )
 
     def _given(self, item: Mapping, kind: str) -> _Given | None:
         """Return the inputs of an include, or None where they are wrong."""
@@ -282,11 +283,17 @@ class Includer:
     ) -> Iterator[_Wanted]:
         value = item.get(kind)
         text = value.value if isinstance(value, Scalar) else None
+        if value is None or (isinstance(value, Scalar) and text is None):
+            self._refuse_kind(item, hint=f"`{kind}` is empty")
+            return
         if not isinstance(text, str):
-            shown = "" if value is None else _shown(value)
-            self._error(f"Included file `{shown}` needs to be a string", given.span)
+            message = f"Included file `{_shown(value)}` needs to be a string"
+            self._error(message, given.span)
             return
         text = self._expand(text, file)
+        if not text.strip():
+            self._refuse_kind(item, hint=f"`{kind}` is empty")
+            return
         reader = self.context.reader
         match kind:
             case "local":
@@ -306,7 +313,7 @@ class Includer:
                 yield given.want(text, partial(reader.component, text), checked=False)
 
     def _local(self, text: str, given: _Given, file: SourceFile) -> Iterator[_Wanted]:
-        path = text.removeprefix("/")
+        path = text.lstrip("/")
         if _URL.match(file.name):
             # A remote file belongs to no project, least of all to that of its reader.
             self._error(f"Local file `{path}` does not have project!", given.span)
@@ -333,14 +340,17 @@ class Includer:
         ref = None if ref is None else self._expand(ref, file)
         reader = self.context.reader
         for node in names:
+            if node is None or not plain(node):
+                message = "must specify the file where to fetch the config from"
+                self._refuse_kind(item, hint=f"include config {message}")
+                continue
             name = _text(node)
             if name is None:
-                message = "include:project config must specify the file where to fetch"
-                span = given.span if node is None else node.span
-                self._error(f"{message} the config from", span)
+                message = f"Included file `{_shown(node)}` needs to be a string"
+                self._error(message, node.span)
                 continue
-            path = self._expand(name, file).removeprefix("/")
-            at = given if node is None else replace(given, span=node.span)
+            path = self._expand(name, file).lstrip("/")
+            at = replace(given, span=node.span)
             yield at.want(path, partial(reader.project, project, path, ref))
 
     def _remote(self, url: str, integrity: str | None, given: _Given) -> _Wanted:
@@ -456,6 +466,10 @@ class _Given:
             inputs_span=self.inputs_span or self.span,
             checked=checked,
         )
+
+
+def _no_map(file: SourceFile) -> str:
+    return f"Included file `{file.name}` does not have valid YAML syntax!"
 
 
 def _text(node: Node | None) -> str | None:

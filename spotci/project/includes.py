@@ -45,7 +45,7 @@ class ProjectIncludeReader:
             content, name = self._own.read_at(self._commit, path), path
         if content is None:
             raise ReadError(f"Local file `{path}` does not exist!")
-        if not content:
+        if not content.strip():
             raise ReadError(f"Local file `{path}` is empty!")
         return source_file(name, content, origin)
 

@@ -105,7 +105,7 @@ class OutsideReader:
         content = self.read(origin, path)
         if content is None:
             raise ReadError(f"Project `{project}` file `{path}` does not exist!")
-        if not content:
+        if not content.strip():
             raise ReadError(f"Project `{project}` file `{path}` is empty!")
         return source_file(f"{path}@{project}", content, origin)
 
@@ -127,8 +127,8 @@ class OutsideReader:
                 f"Remote file `{shown}` could not be fetched because of {error}!",
                 hint=_fetch_hint(error, parts.netloc),
             ) from None
-        if not content:
-            raise ReadError(f"Remote file `{shown}` is empty!")
+        if not content.strip():
+            raise ReadError(f"Included file `{shown}` is empty or does not exist!")
         return source_file(shown, content, Origin())
 
     def template(self, name: str) -> SourceFile:
@@ -136,7 +136,7 @@ class OutsideReader:
         if not name.endswith(_TEMPLATE_END):
             raise ReadError(f"Template file `{name}` is not a valid location!")
         content = self._template(name)
-        if not content:
+        if content is None or not content.strip():
             raise ReadError(f"Included file `{name}` is empty or does not exist!")
         return source_file(name, content, Origin())
 
@@ -149,7 +149,7 @@ class OutsideReader:
         match = _COMPONENT.fullmatch(address)
         if match is None:
             raise ReadError(
-                f"Component `{address}` does not have a valid address!",
+                f"Component '{address}' - the component path is not supported",
                 hint="write host/group/project/name@version",
             )
         host, project, version = match["host"], match["project"], match["version"]
@@ -172,7 +172,7 @@ class OutsideReader:
             f"templates/{match['name']}/template.yml",
         ):
             content = self.read(origin, path)
-            if content:
+            if content is not None and content.strip():
                 # GitLab knows the version of a release, not of a branch or a commit.
                 component = Component(
                     name=match["name"],

@@ -400,16 +400,46 @@ def test_rules_of_an_include(rules: str, *, included: bool) -> None:
         ),
         pytest.param(
             "{project: a/b}",
-            "must specify the file where to fetch the config from",
+            '`{"project":"a/b"}` does not have a valid subkey for include.',
             id="project without file",
+        ),
+        pytest.param(
+            "{project: a/b, file: [1]}",
+            "Included file `1` needs to be a string",
+            id="project with a number for a file",
+        ),
+        pytest.param(
+            "{project: '', file: a.yml}",
+            '`{"project":"","file":"a.yml"}` does not have a valid subkey',
+            id="blank project",
+        ),
+        pytest.param("''", '`""` does not have a valid subkey', id="blank"),
+        pytest.param("$NONE", "does not have a valid subkey", id="undefined variable"),
+        pytest.param(
+            "{local: }", '`{"local":null}` does not have a valid subkey', id="null"
+        ),
+        pytest.param(
+            "comments.yml",
+            "Included file `comments.yml` does not have valid YAML syntax!",
+            id="only comments",
+        ),
+        pytest.param(
+            "header.yml",
+            "Included file `header.yml` does not have valid YAML syntax!",
+            id="only a header",
         ),
         pytest.param("!reference [a]", "can't contain `!reference`", id="reference"),
     ],
 )
 def test_wrong_includes(include: str, error: str) -> None:
-    _, errors = read(
-        f"include: {include}\n", {"empty.yml": " \n", "text.yml": "just text\n"}
-    )
+    texts = {
+        "empty.yml": " \n",
+        "text.yml": "just text\n",
+        "comments.yml": "# nothing yet\n",
+        "header.yml": "spec: {inputs: {}}\n",
+    }
+
+    _, errors = read(f"include: {include}\n", texts)
 
     assert len(errors) == 1
     assert error in errors[0]
@@ -431,6 +461,14 @@ column 1
 included from one.yml:2:10
 included from .gitlab-ci.yml:1:10"""
     ]
+
+
+def test_all_slashes_before_a_path_are_dropped() -> None:
+    texts = {"a.yml": "a: 1\n", "g/p:b.yml": "b: 1\n"}
+
+    root, errors = read("include: [//a.yml, {project: g/p, file: //b.yml}]\n", texts)
+
+    assert (sorted(root), errors) == (["a", "b"], [])
 
 
 def test_all_errors_are_reported_at_once() -> None:

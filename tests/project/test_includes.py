@@ -495,7 +495,7 @@ class TestRemote:
 
         with pytest.raises(ReadError, match="because of HTTP code `404` error!"):
             found.remote(server.url("/none.yml"), None)
-        with pytest.raises(ReadError, match="is empty!"):
+        with pytest.raises(ReadError, match="is empty or does not exist!"):
             found.remote(server.url("/empty.yml"), None)
 
     def test_offline_what_was_fetched_is_used(
@@ -597,8 +597,8 @@ class TestComponent:
         [
             pytest.param(
                 "gitlab.example.com/acme/templates/lint",
-                "Component `gitlab.example.com/acme/templates/lint` does not have a "
-                "valid address!",
+                "Component 'gitlab.example.com/acme/templates/lint' - the component "
+                "path is not supported",
                 id="no version",
             ),
             pytest.param(
