@@ -87,6 +87,9 @@ docs: $(STAMP) ## write the pages of docs/ that are made from the code
 	@$(BIN)/python tools/reference.py
 	@$(BIN)/python tools/compatibility.py
 
+screenshots: images ## make the pictures of docs/images; needs Chromium
+	@$(BIN)/python -m tools.screenshots
+
 # --- our own pipeline ---------------------------------------------------------
 
 ci\:local: images ## run spotci's own pipeline with spotci; JOB=NAME runs one job

@@ -46,7 +46,7 @@ def report(error: BaseException) -> int:
         _print(f"\n{count} {'error' if count == 1 else 'errors'}")
         return USAGE
     for text in dict.fromkeys(f"error: {leaf}" for leaf in found):
-        _print(text)
+        _print(_wrapped(text))
     engine = any(isinstance(leaf, EngineError) for leaf in found)
     return ENGINE_FAILED if engine else USAGE
 
@@ -111,6 +111,16 @@ def _bug(error: BaseException) -> int:
     _print(f"spotci has a bug: {type(error).__name__}: {error}")
     _print(f"its traceback is in {file.name}: please send it to the developers")
     return INTERNAL_ERROR
+
+
+def _wrapped(text: str) -> str:
+    """Break sentences at blanks where the terminal is narrow."""
+    from spotci.report.terminal import (  # noqa: PLC0415 - only on failure
+        terminal_width,
+        wrap,
+    )
+
+    return "\n".join(wrap(text, terminal_width(sys.stderr), indent="  "))
 
 
 def _print(text: str) -> None:

@@ -53,6 +53,8 @@ def runs(*, form: str) -> int:
         _print_table(
             ("run", "status", "started", "duration", "source", "ref", "failed jobs"),
             [_run_row(run, _paint()) for run in found],
+            flexible=6,
+            optional=(4, 3),
         )
     else:
         print("no run is recorded here yet")
@@ -205,10 +207,22 @@ def _print_table(
     rows: Sequence[Sequence[str]],
     *,
     right: frozenset[int] = frozenset(),
+    flexible: int | None = None,
+    optional: Sequence[int] = (),
 ) -> None:
     from spotci.report.table import render_table  # noqa: PLC0415 - as used
+    from spotci.report.terminal import terminal_width  # noqa: PLC0415 - as used
 
-    print(render_table(headers, rows, paint=_paint(), right=right))
+    table = render_table(
+        headers,
+        rows,
+        paint=_paint(),
+        right=right,
+        width=terminal_width(sys.stdout),
+        flexible=flexible,
+        optional=optional,
+    )
+    print(table)
 
 
 def _paint() -> Paint:

@@ -24,6 +24,8 @@ __all__ = ["command", "document"]
 #: Columns of a cell of the table; csv and json have the whole of it.
 _WIDEST = 60
 _COLUMNS = ("name", "stage", "when", "allow_failure", "needs", "image")
+#: A narrow terminal goes without the image, allow_failure, and in the end the needs.
+_NEEDS, _OPTIONAL, _LEAST = 4, (5, 3, 4), 14
 
 
 @click.command("list", cls=PipelineCommand)
@@ -77,7 +79,12 @@ def document(loaded: Loaded) -> dict[str, Any]:
 
 def _table(loaded: Loaded, *, show_all: bool) -> None:
     from spotci.report.table import render_table  # noqa: PLC0415 - for this form alone
-    from spotci.report.terminal import Paint, fit, use_colour  # noqa: PLC0415 - as used
+    from spotci.report.terminal import (  # noqa: PLC0415 - as used
+        Paint,
+        fit,
+        terminal_width,
+        use_colour,
+    )
 
     paint = Paint(enabled=use_colour(sys.stdout, os.environ))
     compilation, pipeline = loaded.compilation, loaded.pipeline
@@ -88,7 +95,16 @@ def _table(loaded: Loaded, *, show_all: bool) -> None:
             tuple(fit(cell, _WIDEST) for cell in _row(job))
             for job in pipeline.jobs.values()
         ]
-        print(render_table(_COLUMNS, rows, paint=paint))
+        table = render_table(
+            _COLUMNS,
+            rows,
+            paint=paint,
+            width=terminal_width(sys.stdout),
+            flexible=_NEEDS,
+            optional=_OPTIONAL,
+            least=_LEAST,
+        )
+        print(table)
     if show_all and compilation.excluded:
         rows = [(item.name, item.reason) for item in compilation.excluded]
         print("\n" + render_table(("excluded", "reason"), rows, paint=paint))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["render_table"]
 
 _GAP = "  "
-#: A column that gives way keeps at least these columns of the terminal.
-_LEAST = 28
 
 
 def render_table(
@@ -27,12 +25,13 @@ def render_table(
     width: int | None = None,
     flexible: int | None = None,
     optional: Sequence[int] = (),
+    least: int = 28,
 ) -> str:
     """Return the table as text; the columns of ``right`` are flush right.
 
     A column whose cells are all empty is left out. Cells may be coloured. Where the
-    table is wider than ``width``, the cells of the column ``flexible`` are cut, and
-    then the columns of ``optional`` are left out, one after the other.
+    table is wider than ``width``, the cells of the column ``flexible`` are cut, but to
+    no less than ``least``: columns of ``optional`` are left out before, one by one.
     """
     shown = [
         index for index in range(len(headers)) if any(row[index] for row in rows)
@@ -41,21 +40,25 @@ def render_table(
     cells += [[printable(cell) for cell in row] for row in rows]
     widths = {index: max(cell_width(row[index]) for row in cells) for index in shown}
     if width is not None:
-        _narrow(widths, width, flexible, optional)
+        spare = 0 if flexible is None else max(0, widths.get(flexible, 0) - least)
+        _narrow(widths, width, flexible, spare, optional)
     return "\n".join(_line(row, widths, right) for row in cells)
 
 
 def _narrow(
-    widths: dict[int, int], width: int, flexible: int | None, optional: Sequence[int]
+    widths: dict[int, int],
+    width: int,
+    flexible: int | None,
+    spare: int,
+    optional: Sequence[int],
 ) -> None:
     """Leave columns out and make one narrower until they fit, as far as they can."""
 
     def excess() -> int:
         return sum(widths.values()) + len(_GAP) * (len(widths) - 1) - width
 
-    spare = 0 if flexible is None else max(0, widths.get(flexible, 0) - _LEAST)
     for index in optional:
-        if excess() > spare:
+        if excess() > (spare if flexible in widths else 0):
             widths.pop(index, None)
     if flexible is not None and flexible in widths:
         widths[flexible] -= min(spare, max(0, excess()))

@@ -7,8 +7,8 @@ have been read already.
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
@@ -83,8 +83,19 @@ def use_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 def terminal_width(stream: TextIO) -> int | None:
-    """Return the columns of the terminal, or None where the stream is none."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    """Return the columns of the terminal, or None where the stream is none.
+
+    ``COLUMNS`` decides where it is set.
+    """
+    if not stream.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:
+        return None
 
 
 class Paint:
@@ -147,8 +158,16 @@ def wrap(text: str, width: int | None, *, indent: str = "") -> list[str]:
     Lines but the first have the indent. A word wider than the terminal is left whole:
     it can be copied then. A width of None is without bound.
     """
+    first, *rest = text.split("\n")
+    lines = _wrap_line(first, width, indent)
+    for line in rest:
+        lines += _wrap_line(line, width, indent)
+    return lines
+
+
+def _wrap_line(text: str, width: int | None, indent: str) -> list[str]:
     if width is None or cell_width(text) <= width:
-        return text.split("\n")
+        return [text]
     lines = [""]
     used = 0
     for part in re.findall(r" *[^ ]+", text):

@@ -61,6 +61,16 @@ def test_following_a_run_that_has_ended_ends(spotci: CommandLine) -> None:
     assert spotci("logs", "build", "--follow").out == "$ make\ncompiling\n"
 
 
+def test_searching_tells_jobs_and_numbers_of_lines(spotci: CommandLine) -> None:
+    outcome = spotci("logs", "--search", "R")
+
+    assert outcome.code == 0
+    assert outcome.out == (
+        "── test: [a]\n     1: red\n     2: still red\n     4: AssertionError\n"
+    )
+    assert spotci("logs", "test", "--search", "nowhere").code == 1
+
+
 def test_logs_of_an_unknown_job(spotci: CommandLine) -> None:
     outcome = spotci("logs", "biuld")
 

@@ -21,6 +21,7 @@ def table(width: int | None) -> list[str]:
         width=width,
         flexible=1,
         optional=(2,),
+        least=28,
     ).split("\n")
 
 
@@ -49,3 +50,17 @@ def test_a_column_without_cells_is_left_out() -> None:
     shown = render_table(("a", "b"), [("1", ""), ("2", "")], paint=Paint(enabled=False))
 
     assert shown == "a\n1\n2"
+
+
+def test_the_column_that_gives_way_can_go_in_the_end() -> None:
+    shown = render_table(
+        ("name", "needs"),
+        [("a long name", "build")],
+        paint=Paint(enabled=False),
+        width=12,
+        flexible=1,
+        optional=(1,),
+        least=4,
+    )
+
+    assert shown == "name\na long name"

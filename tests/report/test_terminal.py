@@ -10,10 +10,13 @@ from spotci.report.terminal import (
     Paint,
     cell_width,
     fit,
+    fit_middle,
     pad,
     printable,
+    terminal_width,
     use_colour,
     without_colours,
+    wrap,
 )
 
 
@@ -97,3 +100,35 @@ def test_fit(text: str, width: int, expected: str) -> None:
 def test_width_counts_columns() -> None:
     assert cell_width("\x1b[31m漢e\u0301\x1b[0m") == 3
     assert pad("漢", 4) == "漢  "
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        pytest.param("a b", None, ["a b"], id="no bound"),
+        pytest.param("one two three", 8, ["one two", "  three"], id="at blanks"),
+        pytest.param("oneverylongword x", 6, ["oneverylongword", "  x"], id="whole"),
+        pytest.param("a\nb c d e f", 5, ["a", "b c d", "  e f"], id="several lines"),
+        pytest.param("漢字 漢字 漢字", 9, ["漢字 漢字", "  漢字"], id="wide"),
+        pytest.param("", 5, [""], id="nothing"),
+    ],
+)
+def test_wrap(text: str, width: int | None, lines: list[str]) -> None:
+    assert wrap(text, width, indent="  ") == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        pytest.param("short", 5, "short", id="it fits"),
+        pytest.param("test: [3.12, mysql-8]", 11, "test:…ql-8]", id="cut"),
+        pytest.param("漢字漢字漢字", 7, "漢字…字", id="wide"),
+    ],
+)
+def test_fit_in_the_middle(text: str, width: int, cut: str) -> None:
+    assert fit_middle(text, width) == cut
+    assert cell_width(fit_middle(text, width)) <= width
+
+
+def test_the_width_of_what_is_no_terminal_is_unknown() -> None:
+    assert terminal_width(io.StringIO()) is None
