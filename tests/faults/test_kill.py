@@ -136,6 +136,7 @@ async def _kill_again_and_again(
             await to_thread.run_sync(world.project.spotci, "run")
             assert _leftovers(world) == []
             tally.whole_runs += 1
+            print(tally.kills, "kills,", tally.met, "met containers", flush=True)
 
 
 async def _kill(world: World, delay: float, tally: Tally) -> None:
