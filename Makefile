@@ -75,7 +75,7 @@ golden: $(STAMP) ## rewrite the golden files; read the diff before you commit it
 	SPOTCI_GOLDEN=write $(PYTEST) tests/test_golden.py
 
 faults: images ## kill, fill, attack: the long form; KILLS=N
-	$(PYTEST) tests/faults -m engine --require-engine --kills $(KILLS)
+	$(PYTEST) tests/faults -m engine --require-engine --kills $(KILLS) --log-cli-level=INFO
 
 coverage: images ## measure the branches that all tests reach
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html --require-engine

@@ -49,10 +49,16 @@ class Interrupt:
 
     async def watch(self, emit: Emit) -> None:
         """Wait for signals until canceled."""
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
-            async for _ in signals:
-                if text := self.handle():
-                    await emit(Notice(at=time.time(), text=text, level="warning"))
+
+        async def tell(text: str) -> None:
+            await emit(Notice(at=time.time(), text=text, level="warning"))
+
+        async with anyio.create_task_group() as tasks:
+            with anyio.open_signal_receiver(*_SIGNALS) as signals:
+                async for _ in signals:
+                    if text := self.handle():
+                        # Where nobody reads our output this waits; signals do not.
+                        tasks.start_soon(tell, text)
 
     def handle(self) -> str:
         """Act on a signal; return what to tell the user."""

@@ -120,6 +120,7 @@ async def run_whole(
         ) as bridges,
         anyio.create_task_group() as tasks,
     ):
+        tasks.start_soon(_hurry_when_canceled, runner)
         if stop is not None:
             tasks.start_soon(bridges.stop_after, stop)
         finished = await run_pipeline(
@@ -130,6 +131,14 @@ async def run_whole(
         await bridges.ended()
         tasks.cancel_scope.cancel()
     return replace(finished, results=bridges.with_children(finished.results))
+
+
+async def _hurry_when_canceled(runner: JobRunner) -> None:
+    """Let canceled jobs skip what they still want to do once the run is canceled."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        runner.hurry()
 
 
 @dataclass(slots=True, eq=False)

@@ -52,6 +52,24 @@ async def test_the_third_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert codes == [130]
 
 
+async def test_signals_are_heard_where_nobody_reads_the_output() -> None:
+    async def emit(event: Event) -> None:
+        del event
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            interrupt = Interrupt(tasks.cancel_scope)
+            interrupt.begin()
+            tasks.start_soon(interrupt.watch, emit)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(os.getpid(), signal.SIGINT)
+            await interrupt.stop.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert tasks.cancel_scope.cancel_called
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_signals_of_the_process_are_heard(number: signal.Signals) -> None:
     told: list[Event] = []

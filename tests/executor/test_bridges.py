@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from spotci.events import (
     ChildPipelineFinished,
     ChildPipelineStarted,
     JobFinished,
+    JobLog,
     JobStatusChanged,
 )
 from spotci.executor.downstream import (
@@ -268,6 +270,30 @@ async def test_stopping_the_run_stops_the_child(
             stop.set()
 
     assert family.statuses()["b / x"] == "canceled"
+
+
+async def test_a_canceled_run_does_not_wait_for_what_stopped_jobs_still_do(
+    tmp_path: Path,
+) -> None:
+    work = job("work", script=("sleep",), after_script=("bye",))
+    family = Family(tmp_path, work)
+    family.backend.program("sleep", hangs=True)
+    family.backend.program("bye", output=[b"bye\n"], hangs=True)
+    stop = anyio.Event()
+
+    def said() -> bool:
+        return any("bye" in event.text for event in family.events.of(JobLog))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(family.run, stop)
+            await anyio.wait_all_tasks_blocked()
+            stop.set()
+            while not said():
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    assert family.backend.left() == []
 
 
 async def test_artifacts_are_read_for_the_configuration(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ next start; every record and every cache whole; no lock held.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -72,6 +73,8 @@ done
 flock -n lock true || echo "the lock of the volume is held"
 """
 
+_LOG = logging.getLogger(__name__)
+
 _GONE_WITHIN = 10.0
 #: Of those to which the machine is slow. They are not what is measured here.
 _PATIENCE = 120.0
@@ -136,7 +139,7 @@ async def _kill_again_and_again(
             await to_thread.run_sync(world.project.spotci, "run")
             assert _leftovers(world) == []
             tally.whole_runs += 1
-            print(tally.kills, "kills,", tally.met, "met containers", flush=True)
+            _LOG.info("%d kills, %d met containers", tally.kills, tally.met)
 
 
 async def _kill(world: World, delay: float, tally: Tally) -> None:
@@ -174,7 +177,9 @@ def _objects_but(world: World, run: str) -> list[str]:
 
 
 def _check_records(world: World) -> None:
-    for folder in (world.runs.root / "runs").glob("[!.~]*[!~]"):
+    folders = (world.runs.root / "runs").iterdir()
+    # A name with "~" is one that comes into being or goes: no record yet, or no more.
+    for folder in (path for path in folders if "~" not in path.name):
         run = next((run for run in world.runs.list() if run.id == folder.name), None)
         assert run is not None, f"{folder} is no record"
         assert run.status != "running"
