@@ -67,6 +67,15 @@ set -o errexit
 set +o noclobber
 umask 0000
 """
+#: What a script writes to ``GITLAB_ENV``, ``NAME=value`` a line, is a variable in the
+#: scripts that the job runs after it.
+_HANDED_ON = "gitlab_runner_env"
+_TAKE_OVER = """\
+if [ -r "$GITLAB_ENV" ]; then
+while IFS= read -r line; do export "$line"; done <"$GITLAB_ENV"
+unset line
+fi
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,8 @@ def build_script(
             _OPTIONS,
             "set -o xtrace\n" if options.trace else "",
             *_exports(variables),
+            f"export GITLAB_ENV={quote(f'{project_dir}.tmp/{_HANDED_ON}')}\n",
+            _TAKE_OVER,
             f"cd {quote(project_dir)}\n",
             f"(eval {quote(body)}) </dev/null\n",
         ]

@@ -242,3 +242,27 @@ def test_any_command_is_echoed_as_written(command: str) -> None:
 
     expected = echoed(f": {quote(line)}").encode("utf-8", "surrogateescape")
     assert result.stdout == expected + b"\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_hands_variables_on_to_the_next(tmp_path: Path, shell: str) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (tmp_path / "project.tmp").mkdir()
+
+    first = run(
+        r"""printf '%s\n' "A=it's $PLACE \x" B=2 >>"$GITLAB_ENV" """,
+        'echo "${A-unset}"',
+        program=shell,
+        folder=str(folder),
+        variables={"PLACE": "here"},
+    )
+    second = run(
+        'printf \'%s\\n\' "$A" "$B" "${line-none}"',
+        program=shell,
+        folder=str(folder),
+        variables={"A": "old"},
+    )
+
+    assert first.stdout.endswith(b"unset\n")
+    assert second.stdout.splitlines()[-3:] == [rb"it's here \x", b"2", b"none"]
