@@ -39,6 +39,7 @@ _COMMANDS = {
     "status": _Entry("engine", "Show the engine.", "status"),
     "registry": _Entry("registry", "Control the registry beside the engine."),
     "clean": _Entry("clean", "Remove what spotci made on this machine."),
+    "init": _Entry("init", "Write a file of settings to begin with."),
     "doctor": _Entry("doctor", "Show what this machine has and lacks."),
     "completion": _Entry("completion", "Print the completion script of a shell."),
 }
