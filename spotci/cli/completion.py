@@ -12,7 +12,10 @@ __all__ = ["command"]
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(*, shell: str) -> int:
-    """Print the completion script of a shell; it completes the names of jobs, too.
+    """Print the completion script of a shell.
+
+    It completes commands, options and their values, and the names of jobs, stages and
+    runs of the project that the shell is in.
 
     \b
     bash   eval "$(spotci completion bash)"       in ~/.bashrc
@@ -22,7 +25,9 @@ def command(*, shell: str) -> int:
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - as used
 
     from spotci.cli.app import app  # noqa: PLC0415 - app loads this module
+    from spotci.cli.bash_completion import register  # noqa: PLC0415 - as used
 
+    register()
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"there is no completion for {shell}")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spotci.cli.json_form import errors_as_json, print_document
-from spotci.cli.loading import complete_jobs, load
+from spotci.cli.loading import load
 from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import job_shape
+from spotci.cli.words import complete_jobs
 from spotci.variables import Level, effective
 
 if TYPE_CHECKING:

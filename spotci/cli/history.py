@@ -14,6 +14,7 @@ import click
 
 from spotci.cli.loading import open_here, record_folder
 from spotci.cli.logs import recorded_jobs
+from spotci.cli.words import complete_jobs, complete_runs
 from spotci.errors import UsageError
 from spotci.events import ArtifactsSaved, JobStatus
 from spotci.runs import CRASHED, RunStore
@@ -62,8 +63,14 @@ def runs(*, form: str) -> int:
 
 
 @click.command("artifacts")
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
-@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
+@click.option(
+    "--run",
+    "selector",
+    metavar="ID",
+    help="A run.  [default: the newest]",
+    shell_complete=complete_runs,
+)
 @click.option(
     "--zip",
     "folder",

@@ -28,7 +28,7 @@ _HEAD = """\
 """
 _PROJECTS = """\
 
-# Checkouts of other projects, for include:project, components and trigger:project.
+# Checkouts of other projects: include:project, components, trigger:project.
 [projects]
 # "group/project" = "../folder"
 """

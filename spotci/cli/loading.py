@@ -17,8 +17,6 @@ from spotci.run_number import next_number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import click
-
     from spotci.cli.options import Chosen
     from spotci.context import Context
     from spotci.errors import ConfigWarning
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Loaded",
     "compile_in",
-    "complete_jobs",
     "config_file",
     "load",
     "open_here",
@@ -168,24 +165,3 @@ def print_warnings(warnings: Iterable[ConfigWarning]) -> None:
 
     for warning in warnings:
         print(printable(str(warning)), end="\n\n", file=sys.stderr)
-
-
-def complete_jobs(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[str]:
-    """Complete the name of a job of the current context."""
-    from spotci.cli.options import Chosen  # noqa: PLC0415 - with its user
-
-    del param
-    try:
-        given = ctx.params
-        loaded = load(
-            Chosen(
-                event=given.get("event"),
-                branch=given.get("branch"),
-                tag=given.get("tag"),
-            )
-        )
-    except Exception:  # noqa: BLE001 - a shell that waits for words wants no errors
-        return []
-    return [word for word in loaded.job_words() if word.startswith(incomplete)]

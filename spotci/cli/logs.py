@@ -11,6 +11,7 @@ import click
 
 from spotci.cli.loading import open_here, record_folder
 from spotci.cli.selection import unknown
+from spotci.cli.words import complete_jobs, complete_runs
 from spotci.events import JobStatus
 from spotci.runs import RunStore, read_run
 
@@ -29,8 +30,14 @@ _POLL = 0.2
 
 
 @click.command("logs")
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
-@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
+@click.option(
+    "--run",
+    "selector",
+    metavar="ID",
+    help="A run.  [default: the newest]",
+    shell_complete=complete_runs,
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on while the run goes on.")
 @click.option(
     "--search",

@@ -47,6 +47,10 @@ def _run(arguments: list[str]) -> int:
     try:
         from spotci.cli.app import app  # noqa: PLC0415 - an interrupt may come early
 
+        if "_SPOTCI_COMPLETE" in os.environ:
+            from spotci.cli import bash_completion  # noqa: PLC0415 - a shell asks
+
+            bash_completion.register()
         code = app.main(arguments, prog_name="spotci", standalone_mode=False)
         sys.stdout.flush()
     except SystemExit as leaving:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from spotci.cli.loading import open_here, record_folder
+from spotci.cli.words import complete_runs
 from spotci.runs import RunStore, write_atomically
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ _STDOUT = Path("-")
 
 
 @click.command("report")
-@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.option(
+    "--run",
+    "selector",
+    metavar="ID",
+    help="A run.  [default: the newest]",
+    shell_complete=complete_runs,
+)
 @click.option(
     "--format",
     "form",

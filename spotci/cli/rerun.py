@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotci.cli.loading import complete_jobs, open_here, record_folder
+from spotci.cli.loading import open_here, record_folder
 from spotci.cli.logs import recorded_jobs
+from spotci.cli.words import complete_jobs, complete_runs
 from spotci.errors import UsageError
 from spotci.events import ChildPipelineStarted, JobStatus, PipelineStarted
 from spotci.pipeline import When
@@ -26,7 +27,13 @@ _AGAIN = (JobStatus.FAILED, JobStatus.CANCELED, JobStatus.SKIPPED)
 
 @click.command("rerun")
 @click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
-@click.option("--run", "selector", metavar="ID", help="A run.  [default: the newest]")
+@click.option(
+    "--run",
+    "selector",
+    metavar="ID",
+    help="A run.  [default: the newest]",
+    shell_complete=complete_runs,
+)
 @click.option("--failed", is_flag=True, help="Only jobs that did not pass.")
 def command(*, jobs: tuple[str, ...], selector: str | None, failed: bool) -> int:
     """Run a recorded run again, in the same context and with the same options.

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotci.cli.loading import complete_jobs, load, record_folder
+from spotci.cli.loading import load, record_folder
 from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.outputs import OUTPUTS
 from spotci.cli.selection import Request, select, select_manual
+from spotci.cli.words import (
+    complete_breakpoints,
+    complete_jobs,
+    complete_manual,
+    complete_stages,
+)
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +51,12 @@ _SETTINGS = {
     shell_complete=complete_jobs,
 )
 @click.option(
-    "--stage", "stages", multiple=True, metavar="S", help="All jobs of this stage."
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="S",
+    help="All jobs of this stage.",
+    shell_complete=complete_stages,
 )
 @click.option(
     "--no-needs",
@@ -54,7 +65,11 @@ _SETTINGS = {
 )
 @click.option("--reuse", is_flag=True, hidden=True)
 @click.option(
-    "--manual", multiple=True, metavar="NAME|all", help="Play this manual job."
+    "--manual",
+    multiple=True,
+    metavar="NAME|all",
+    help="Play this manual job.",
+    shell_complete=complete_manual,
 )
 @click.option(
     "--source",
@@ -90,7 +105,7 @@ _SETTINGS = {
     metavar="JOB[:LINE]",
     help="Open a shell before this line of before_script and script, counted from 1, "
     "or before after_script (JOB:after).  [default: LINE 1]",
-    shell_complete=complete_jobs,
+    shell_complete=complete_breakpoints,
 )
 @click.option(
     "--watch",

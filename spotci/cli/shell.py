@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spotci.cli.loading import complete_jobs, load, open_here
+from spotci.cli.loading import load, open_here
 from spotci.cli.options import PipelineCommand, pipeline_options
+from spotci.cli.words import complete_jobs
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:

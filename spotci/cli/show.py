@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotci.cli.loading import complete_jobs, load
+from spotci.cli.loading import load
 from spotci.cli.options import PipelineCommand, pipeline_options
+from spotci.cli.words import complete_jobs
 
 if TYPE_CHECKING:
     from spotci.cli.loading import Loaded
