@@ -5,6 +5,7 @@ In the order of precedence, the weakest first:
 ================================== ==================================================
 ``~/.gitlab-ci-local/variables.yml`` ``global`` as instance, ``group`` as group,
                                      ``project`` as project variables
+``secrets.toml`` of the user         project variables, masked
 ``.gitlab-ci-local-variables.yml``   project variables, YAML or ``KEY=VALUE``
 ``.gitlab-ci-local-env.dind``        project variables
 ``variables.files`` of the settings  project variables
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 from spotci.errors import ConfigWarning, UsageError
 from spotci.project.dotenv import parse_pairs, read_pairs
 from spotci.project.load_settings import REPOSITORY_FILE
+from spotci.project.secret_sources import read_secrets
 from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ def read_env_files(project: Project, named: Sequence[str] = ()) -> FileVariables
     """
     found = FileVariables()
     settings = project.settings
+    own = read_secrets(project.path, project.environ)
+    for secret in own.secrets:
+        found.add(secret.variable, secret.environment)
+    found.warnings += own.warnings
     _read_yaml_files(project, found)
     _read_lenient(_own_file(project, _DIND_FILE), found)
     for name in settings.variables.files:
