@@ -25,7 +25,8 @@ from spotci.executor.elsewhere import ProjectNeeds
 from spotci.executor.end import End, failed
 from spotci.executor.export import copy_into, export_layer, write_dotenv
 from spotci.executor.handover import Handover, HandoverStore
-from spotci.executor.phases import JobPhases, RunnerServices
+from spotci.executor.phases import JobPhases
+from spotci.executor.runner_services import RunnerServices
 from spotci.executor.snapshot import Snapshots
 from spotci.job_inputs import JobInputError, with_inputs
 

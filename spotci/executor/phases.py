@@ -41,30 +41,27 @@ from spotci.executor.preparation import plan_resources
 from spotci.executor.release import record_release
 from spotci.executor.resources import WorkspaceRequest
 from spotci.executor.script import ScriptOptions, build_script
-from spotci.executor.sources import plan_sources, project_dir
+from spotci.executor.sources import plan_sources, project_dir, tell_sources
 from spotci.executor.timeouts import go_duration, plan_timeouts
 from spotci.executor.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from anyio.abc import TaskGroup
 
-    from spotci.executor.backend import Backend, Exit
+    from spotci.executor.backend import Exit
     from spotci.executor.debug import JobDebug, Scene
-    from spotci.executor.elsewhere import ProjectNeeds
-    from spotci.executor.emit import Emit
-    from spotci.executor.handover import HandoverStore
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
     from spotci.executor.resources import JobResources
-    from spotci.executor.snapshot import Snapshots
+    from spotci.executor.runner_services import RunnerServices
     from spotci.executor.sources import Sources
     from spotci.executor.timeouts import Timeouts
     from spotci.pipeline import Job
     from spotci.variables import Variable
 
-__all__ = ["JobPhases", "RunnerServices"]
+__all__ = ["JobPhases"]
 
 _TIMED_OUT = (
     "{} could not run to completion because the timeout was exceeded. For more "
@@ -75,23 +72,6 @@ _NO_PARENT = (
     "needs:pipeline: no parent pipeline is part of this run, so that nothing is "
     "downloaded from one"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerServices:
-    """What all attempts of a run share.
-
-    When ``hurry`` is set, canceled jobs end without their ``after_script``.
-    """
-
-    plan: RunPlan
-    backend: Backend
-    emit: Emit
-    clock: Callable[[], float]
-    snapshots: Snapshots
-    store: HandoverStore
-    needs: ProjectNeeds
-    hurry: anyio.Event
 
 
 @dataclass(slots=True, kw_only=True)
@@ -305,11 +285,11 @@ class JobPhases:
                 self._variables = self._variables.overridden(environment)
             await together(
                 partial(resources.create, self._variables),
-                partial(self._write_files, resources),
+                partial(resources.write_files, self._variables.files),
             )
             follow = self._variables.flag("CI_DEBUG_SERVICES", default=False)
             await resources.start_services(tasks if follow else None)
-            await self._tell_image(resources)
+            await resources.tell_image()
         async with self._trace.section("prepare_script", "Preparing environment"):
             await self._trace.line(
                 f"Running on {resources.name} via "
@@ -340,22 +320,6 @@ class JobPhases:
             self._attempt = self._attempt.moved(workspace.spec.project_dir)
             self._set_variables()
 
-    async def _write_files(self, resources: JobResources) -> None:
-        if self._variables.files and resources.workspace is not None:
-            await self.services.backend.workspaces.write_private(
-                resources.workspace, self._variables.files
-            )
-
-    async def _tell_image(self, resources: JobResources) -> None:
-        if not self.services.backend.containers:
-            return
-        info = resources.image_info(resources.image.name)
-        digest = f" with digest {info.digest}" if info.digest else ""
-        if info.id:
-            await self._trace.line(
-                f"Using docker image {info.id} for {info.name}{digest} ..."
-            )
-
     async def _get_sources(self) -> End | None:
         """Tell what the workspace holds; return the end where a hook failed."""
         trace = self._trace
@@ -365,12 +329,7 @@ class JobPhases:
                 exit_ = await self._shell(hook, status="running")
                 if exit_.code:
                     return ended(exit_)
-            for line in self._sources.lines:
-                await trace.notice(line)
-            for warning in self._sources.warnings:
-                await trace.warning(warning)
-            if self._sources.fault is not None:
-                raise EngineError(self._sources.fault)
+            await tell_sources(trace, self._sources)
         await self._inputs.tell(trace)
         return None
 

@@ -29,7 +29,7 @@ from spotci.executor.script import DETECT_SHELL
 from spotci.executor.services import ServiceSet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -220,9 +220,21 @@ class JobResources:
         """The containers of the services."""
         return tuple(self._service_set.containers)
 
-    def image_info(self, name: str) -> ImageInfo:
-        """Return what is known of an image that has been brought in."""
-        return self._images[name]
+    async def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Write the contents of file variables where the job finds them."""
+        if files and self.workspace is not None:
+            await self.backend.workspaces.write_private(self.workspace, files)
+
+    async def tell_image(self) -> None:
+        """Say in the log which image the job has."""
+        if not self.backend.containers:
+            return
+        info = self._images[self.image.name]
+        digest = f" with digest {info.digest}" if info.digest else ""
+        if info.id:
+            await self.trace.line(
+                f"Using docker image {info.id} for {info.name}{digest} ..."
+            )
 
     async def run(self, script: bytes, watch: Watch | None = None) -> Exit:
         """Start the container with a script, and send its output until it ends.

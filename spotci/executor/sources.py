@@ -10,13 +10,15 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.errors import EngineError
 from spotci.executor.submodules import plan_submodules
 
 if TYPE_CHECKING:
     from spotci.executor.job_variables import JobVariables
     from spotci.executor.plan import RunPlan
+    from spotci.executor.trace import Trace
 
-__all__ = ["Sources", "plan_sources", "project_dir"]
+__all__ = ["Sources", "plan_sources", "project_dir", "tell_sources"]
 
 _DEPTH = 20
 _SHORT = 8
@@ -82,6 +84,16 @@ def plan_sources(plan: RunPlan, variables: JobVariables) -> Sources:
         warnings=(*_lfs_warnings(plan, variables), *submodules.warnings),
         fault=submodules.fault,
     )
+
+
+async def tell_sources(trace: Trace, sources: Sources) -> None:
+    """Say in the log what there is; raise EngineError where the runner gives up."""
+    for line in sources.lines:
+        await trace.notice(line)
+    for warning in sources.warnings:
+        await trace.warning(warning)
+    if sources.fault is not None:
+        raise EngineError(sources.fault)
 
 
 def project_dir(default: str, builds_dir: str, variables: JobVariables) -> str:
