@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"spotci {__version__}")
         return 0
+    _print_anything()
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -39,6 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _print_anything() -> None:
+    """Let an output that cannot take a character, as in ASCII, show a mark for it."""
+    for stream in (sys.stdout, sys.stderr):
+        # Tests and programs may have put something else in their place.
+        if getattr(stream, "errors", None) == "strict":
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def _run(arguments: list[str]) -> int:

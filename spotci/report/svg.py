@@ -21,6 +21,8 @@ _PER_CHARACTER = 7.3
 _HEIGHT = 30
 _GAP_Y = 10
 _GAP_X = 60
+#: From a job to the next stage, with the margins of both stages; no job is between.
+_NEAR = _GAP_X + 2 * _GAP_Y
 _MARGIN = 16
 _HEAD = 30
 #: Fill and border by the status of the job; an unknown one has the first.
@@ -199,7 +201,22 @@ def _arrows(
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], ends: str = "") -> str:
+    return f'  <path class="arrow"{ends} d="{_path(start, end)}"/>'
+
+
+def _path(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """Return a curve; a long one runs between two rows, where no job can hide it."""
     (x1, y1), (x2, y2) = start, end
-    bend = max(_GAP_X / 2, abs(x2 - x1) / 2)
-    path = f"M{x1:.1f},{y1:.1f} C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f}"
-    return f'  <path class="arrow"{ends} d="{path} {x2:.1f},{y2:.1f}"/>'
+    if x2 - x1 <= _NEAR:
+        bend = max(_GAP_X / 2, (x2 - x1) / 2)
+        points = f"{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f} {x2:.1f},{y2:.1f}"
+        return f"M{x1:.1f},{y1:.1f} C{points}"
+    half = (_HEIGHT + _GAP_Y) / 2
+    between = y2 + half if y1 > y2 else y2 - half
+    middle = _GAP_X / 3
+    return (
+        f"M{x1:.1f},{y1:.1f} C{x1 + middle:.1f},{y1:.1f} "
+        f"{x1 + middle / 2:.1f},{between:.1f} {x1 + 2 * middle:.1f},{between:.1f} "
+        f"L{x2 - 2 * middle:.1f},{between:.1f} C{x2 - middle / 2:.1f},{between:.1f} "
+        f"{x2 - middle:.1f},{y2:.1f} {x2:.1f},{y2:.1f}"
+    )

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from spotci import __version__
 from spotci.cli.app import command_names
 from spotci.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -63,3 +68,18 @@ def test_a_reader_that_leaves_early_is_no_bug() -> None:
 
     assert done.stderr == ""
     assert done.stdout in {"0\n", "1\n"}
+
+
+def test_an_output_without_unicode_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text("a…: {script: [x]}\n", "utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "spotci", "list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"a?" in done.stdout

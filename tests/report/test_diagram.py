@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 from xml.etree import ElementTree as ET
 
@@ -126,3 +127,20 @@ def test_svg_is_xml_whatever_the_names(name: str) -> None:
 
     names = [node.get("data-job") for node in root.iter() if node.get("data-job")]
     assert names == [name]
+
+
+def test_a_long_arrow_runs_between_the_rows_of_jobs() -> None:
+    stages = ["one", "two", "three"]
+    jobs = [job("a", "one"), job("b", "two", "a"), job("c", "three", "a")]
+
+    root = ET.fromstring(draw_svg(diagram_of(stages, jobs)))  # noqa: S314 - our own
+
+    [path] = [node for node in root.iter() if node.get("data-to") == "c"]
+    [height] = {float(y) for y in re.findall(r"L[\d.]+,([\d.]+)", path.get("d", ""))}
+    rows = [
+        float(node.get("y", ""))
+        for node in root.iter()
+        if node.tag.endswith("rect") and node.get("class") == "created"
+    ]
+    assert len(rows) == 3
+    assert not any(top <= height <= top + 30 for top in rows)
