@@ -36,7 +36,11 @@ def command() -> int:
     The exit code is 3 where pipelines cannot run. Settings come from
     ~/.config/spotci/config.toml, .spotci.toml, and SPOTCI_<SECTION>_<KEY> of the
     environment; later ones win.
-    """
+
+    \b
+    spotci doctor                        this machine, in the project of this folder
+    SPOTCI_ENGINE_KIND=shell spotci doctor
+    """  # noqa: D301 - click reads the \b
     from spotci.report.terminal import Paint, use_colour  # noqa: PLC0415 - as used
 
     paint = Paint(enabled=use_colour(sys.stdout, os.environ))

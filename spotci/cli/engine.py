@@ -41,7 +41,14 @@ def up() -> int:
 
 @click.command("down")
 def down() -> int:
-    """Stop the engine; its images and caches stay, until spotci clean."""
+    """Stop the engine; its images and caches stay, until spotci clean.
+
+    Jobs that were kept by run --keep go with it.
+
+    \b
+    spotci down                          after the last run of the day
+    SPOTCI_ENGINE_NAME=two spotci down   an engine by another name
+    """  # noqa: D301 - click reads the \b
     from spotci.dind.engine import stop_engine  # noqa: PLC0415 - start-up time
 
     settings = engine_settings(open_here())
