@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-__all__ = ["GitDirectory", "SourceTree", "Submodule", "TreeEntry"]
+__all__ = [
+    "GitDirectory",
+    "LfsFiles",
+    "SourceTree",
+    "Submodule",
+    "SubmoduleGit",
+    "TreeEntry",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,17 @@ class GitDirectory(Protocol):
         ...
 
 
+class SubmoduleGit(Protocol):
+    """The git folders of the submodules of a tree."""
+
+    def fill(self, folder: Path, paths: AbstractSet[str], depth: int) -> None:
+        """Write those of these submodules into a folder, as they lie in a workspace.
+
+        Blocking; raises SpotciError or OSError.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTree:
     """The files of the project that the jobs see, read from ``root`` on the host.
@@ -76,6 +94,7 @@ class SourceTree:
     entries: tuple[TreeEntry, ...]
     tracked: frozenset[str] = frozenset()
     submodules: tuple[Submodule, ...] = ()
+    submodule_git: SubmoduleGit | None = field(default=None, compare=False)
     #: None where nothing is in Git LFS.
     lfs: LfsFiles | None = None
     sha: str = ""

@@ -264,8 +264,8 @@ milestones |
   `artifacts:name` names.
 - **`cache`** is kept in the engine. `Archive is up to date!` is decided by what the job
   wrote, not by times of files.
-- **Submodules** come as they are checked out in your repository: nothing is fetched,
-  and they have no `.git`. A job sees those that `GIT_SUBMODULE_STRATEGY` and
+- **Submodules** come as they are checked out in your repository: nothing is fetched.
+  A job sees those that `GIT_SUBMODULE_STRATEGY` and
   `GIT_SUBMODULE_PATHS` name, and an empty folder for the others.
 - **`tags`** choose no runner: every job runs on this machine.
 - **`environment`** sets its variables; `auto_stop_in` and `on_stop` start nothing by

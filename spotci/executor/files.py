@@ -117,7 +117,12 @@ class FileSet:
         )
 
     def _is_untracked(self, path: str) -> bool:
-        return path not in self.tracked and not stat.S_ISDIR(self.entries[path].mode)
+        # A submodule's .git is a file, and no git lists it.
+        return (
+            path not in self.tracked
+            and not stat.S_ISDIR(self.entries[path].mode)
+            and posixpath.basename(path) != ".git"
+        )
 
     def _can_travel(self, path: str) -> bool:
         mode = self.entries[path].mode

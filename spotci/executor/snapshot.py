@@ -51,6 +51,7 @@ class Snapshots:
     plain: SnapshotId | None
     _taken: dict[frozenset[str], SnapshotId] = field(default_factory=dict)
     _folders: dict[frozenset[str], LayerId] = field(default_factory=dict)
+    _git: dict[tuple[frozenset[str], int], LayerId] = field(default_factory=dict)
     _pointers: LayerId | None = None
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -60,8 +61,9 @@ class Snapshots:
         """Return the snapshot that a job begins with, and what lies just over it.
 
         That is an empty folder for each submodule that it does not ask for, as git
-        leaves it: one that is missing would be a deletion. Then there are the pointers
-        of Git LFS, where it asks for those. Raises EngineError.
+        leaves it: one that is missing would be a deletion. Those that it asks for have
+        a ``.git``. Then there are the pointers of Git LFS, where it asks for them.
+        Raises EngineError.
         """
         if not sources.has_files:
             return None, ()
@@ -69,6 +71,7 @@ class Snapshots:
             snapshot = await self._snapshot(sources.submodules)
             layers = [
                 await self._empty_folders(sources.submodules),
+                await self._submodule_git(sources.submodules, sources.submodule_depth),
                 await self._lfs_pointers() if sources.lfs_pointers else None,
             ]
         return snapshot, tuple(layer for layer in layers if layer is not None)
@@ -92,6 +95,19 @@ class Snapshots:
             self._folders[submodules] = await self._adopt(partial(_make_folders, empty))
         return self._folders.get(submodules)
 
+    async def _submodule_git(
+        self, submodules: frozenset[str], depth: int
+    ) -> LayerId | None:
+        git = self.tree.submodule_git
+        if git is None or not submodules:
+            return None
+        key = (submodules, depth)
+        if key not in self._git:
+            self._git[key] = await self._adopt(
+                lambda root: git.fill(root, submodules, depth)
+            )
+        return self._git[key]
+
     async def _lfs_pointers(self) -> LayerId | None:
         if self._pointers is None and self.tree.lfs is not None:
             self._pointers = await self._adopt(partial(_write_pointers, self.tree.lfs))
@@ -99,9 +115,16 @@ class Snapshots:
 
     async def _adopt(self, fill: Callable[[Path], None]) -> LayerId:
         """Make a layer of what a function writes into a folder."""
+
+        def write(root: Path) -> None:
+            fill(root)
+            for path in root.rglob("*"):
+                # Any user of the job may write there, as in all that the runner makes.
+                path.chmod(0o777 if path.is_dir() else 0o666)
+
         with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
             try:
-                await to_thread.run_sync(fill, Path(scratch))
+                await to_thread.run_sync(write, Path(scratch))
             except (OSError, SpotciError) as error:
                 raise EngineError(str(error), operation="prepare sources") from error
             return await self.workspaces.adopt(Path(scratch))
@@ -110,7 +133,6 @@ class Snapshots:
 def _make_folders(paths: Sequence[str], root: Path) -> None:
     for path in paths:
         (root / path).mkdir(parents=True, exist_ok=True)
-    _open_to_all(root)
 
 
 def _write_pointers(files: LfsFiles, root: Path) -> None:
@@ -118,10 +140,3 @@ def _write_pointers(files: LfsFiles, root: Path) -> None:
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    _open_to_all(root)
-
-
-def _open_to_all(root: Path) -> None:
-    """Let any user of the job write there, as in all that the runner makes."""
-    for path in root.rglob("*"):
-        path.chmod(0o777 if path.is_dir() else 0o666)

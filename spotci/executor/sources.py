@@ -31,15 +31,17 @@ class Sources:
     """Whether a workspace begins with the source tree, and what the log says of it.
 
     ``depth`` is how many commits its ``.git`` holds, 0 all of them; None is no
-    ``.git``. ``submodules`` are those whose files are there, and with ``lfs_pointers``
-    files of Git LFS are as in git itself. ``warnings`` come behind the ``lines``;
-    ``fault`` is why the runner gives up then.
+    ``.git``. ``submodules`` are those whose files are there, each with a ``.git`` of so
+    many commits as ``submodule_depth`` says. With ``lfs_pointers`` files of Git LFS are
+    as in git itself. ``warnings`` come behind the ``lines``; ``fault`` is why the
+    runner gives up then.
     """
 
     has_files: bool = True
     depth: int | None = None
     runs_hooks: bool = True
     submodules: frozenset[str] = frozenset()
+    submodule_depth: int = 0
     lfs_pointers: bool = False
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ def plan_sources(plan: RunPlan, variables: JobVariables) -> Sources:
     return Sources(
         depth=depth,
         submodules=submodules.paths,
+        submodule_depth=submodules.depth,
         lfs_pointers=plan.tree.lfs is not None and _skips_lfs(variables),
         lines=(
             f"Fetching changes{fetching}...",

@@ -23,9 +23,13 @@ _EXCLUDE = (":(exclude)", ":!", ":^")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmodulePlan:
-    """The submodules whose files a job sees, and what the log says of them."""
+    """The submodules whose files a job sees, and what the log says of them.
+
+    ``depth`` is how many commits their git folders have.
+    """
 
     paths: frozenset[str] = frozenset()
+    depth: int = 0
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fault: str | None = None
@@ -44,13 +48,14 @@ def plan_submodules(
             recursive = True
         case _:
             return SubmodulePlan(fault="unknown GIT_SUBMODULE_STRATEGY")
-    depth = variables.number("GIT_SUBMODULE_DEPTH", default=git_depth)
+    depth = max(0, variables.number("GIT_SUBMODULE_DEPTH", default=git_depth))
     words = " recursively" if recursive else ""
-    words += f" with git depth set to {depth}" if depth > 0 else ""
+    words += f" with git depth set to {depth}" if depth else ""
     chosen = _chosen(submodules, variables.values.get("GIT_SUBMODULE_PATHS", ""))
     wanted = [each for each in chosen if recursive or not each.nested]
     return SubmodulePlan(
         paths=frozenset(each.path for each in wanted if each.checked_out),
+        depth=depth,
         lines=(f"Updating/initializing submodules{words}...", "Updated submodules"),
         warnings=tuple(
             f"the submodule {each.path} is not checked out here: its folder is empty"

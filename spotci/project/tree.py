@@ -25,6 +25,7 @@ from spotci.errors import UsageError
 from spotci.project.git import GitCommandError, git_output, git_outputs
 from spotci.project.git_directory import GitDirectories
 from spotci.project.lfs import find_lfs_files
+from spotci.project.submodule_git import SubmoduleDirectories
 from spotci.tree import SourceTree, Submodule, TreeEntry
 
 if TYPE_CHECKING:
@@ -97,16 +98,19 @@ def source_tree(project: Project, source: SourceKind, scratch: Path) -> SourceTr
         root = base / project.root.relative_to(project.git.toplevel)
         listing = _check_out(project, source, base)
     entries = tuple(_entries(root, (*listing.tracked, *listing.untracked)))
-    git = None
+    git = submodule_git = None
     if project.git is not None and project.root == project.git.toplevel:
         git = GitDirectories(
             project=project, scratch=scratch, with_index=source == "worktree"
         )
+        if listing.submodules:
+            submodule_git = SubmoduleDirectories(project=project, git=git)
     return SourceTree(
         root=root,
         entries=entries,
         tracked=frozenset(listing.tracked),
         submodules=listing.submodules,
+        submodule_git=submodule_git,
         lfs=find_lfs_files(project, root, listing.tracked),
         sha=project.sha,
         git=git,

@@ -229,6 +229,16 @@ def test_links_travel_and_devices_do_not() -> None:
     assert files(**modes).select(["dist/*"]).paths == ("dist/app.js", "dist/sub/x.js")
 
 
+def test_the_git_file_of_a_submodule_is_not_untracked() -> None:
+    entries = {
+        path: FileEntry(path=path, mode=stat.S_IFREG | 0o644, size=1)
+        for path in ("lib/.git", "lib/.gitignore")
+    }
+    found = FileSet(entries=entries, tracked=frozenset(), project_dir=DIR)
+
+    assert found.select([], untracked=True).paths == ("lib/.gitignore",)
+
+
 @pytest.mark.parametrize(
     ("patterns", "untracked", "expected"),
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -164,6 +165,34 @@ def test_a_tree_with_some_of_its_submodules(
     )
     files = {entry.path for entry in tree.with_submodules(kept).entries}
     assert {path for path in files if path.startswith("lib/")} - {"lib/new"} == seen
+
+
+@pytest.mark.parametrize("source", ["worktree", "head"])
+def test_submodules_have_git_folders_where_git_has_them(
+    nested: GitFolder, tmp_path: Path, scratch: Path, source: SourceKind
+) -> None:
+    tree = source_tree(nested.open(), source, scratch)
+    workspace = GitFolder(tmp_path / "workspace", nested.environ)
+    for entry in tree.entries:
+        file = workspace.root / entry.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(tree.root / entry.path, file)
+    assert tree.git is not None
+    assert tree.submodule_git is not None
+    shutil.copytree(tree.git.prepare(1), workspace.root / ".git")
+
+    tree.submodule_git.fill(workspace.root, {"lib", "lib/deep"}, 1)
+
+    def heads(folder: GitFolder) -> list[str]:
+        paths = (".", "lib", "lib/deep")
+        return [folder.git("-C", path, "rev-parse", "HEAD") for path in paths]
+
+    assert heads(workspace) == heads(nested)
+    expected = "?? new" if source == "worktree" else ""
+    assert workspace.git("-C", "lib", "status", "--short") == expected
+    assert workspace.git("-C", "lib/deep", "status", "--short") == ""
+    status = workspace.git("submodule", "status", "--recursive")
+    assert [line.split()[1] for line in status.splitlines()] == ["lib", "lib/deep"]
 
 
 def test_a_submodule_that_is_not_checked_out_is_left_out(
