@@ -286,7 +286,8 @@ class RunStore:
 
     def _sweep(self) -> None:
         for run in self.list():
-            if run.status == CRASHED:
+            # One may have been killed behind its end, too.
+            if run.status != JobStatus.RUNNING:
                 run.tidy()
         oldest = time.time() - _ABANDONED
         drafts = self.root.glob(".*.*.*")

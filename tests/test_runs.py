@@ -278,6 +278,17 @@ def test_a_crashed_run_keeps_its_record_and_no_scratch(
     assert living.scratch.exists()
 
 
+def test_a_run_that_was_killed_behind_its_end_leaves_no_scratch(
+    store: RunStore,
+) -> None:
+    run = recorded(store)
+    assert run.scratch.exists()
+
+    store.evict(Quota())
+
+    assert not run.scratch.exists()
+
+
 def test_only_the_user_can_look_into_the_records(store: RunStore) -> None:
     store.create()
 

@@ -14,8 +14,10 @@ from spotci.sizes import parse_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from spotci.dind.quota import Quota
     from spotci.dind.settings import EngineSettings, ExtraVolume
     from spotci.project import Project
+    from spotci.project.settings import StorageSection
 
 __all__ = ["engine_settings", "parse_size", "parse_volume", "read_certificates"]
 
@@ -57,6 +59,18 @@ def engine_settings(project: Project) -> EngineSettings:
         ca_certificates=read_certificates(engine.ca_certificates),
         volumes=tuple(map(parse_volume, engine.volumes)),
         proxies=MappingProxyType(daemon_proxies(project.settings)),
+        quota=_quota(project.settings.storage),
+    )
+
+
+def _quota(storage: StorageSection) -> Quota:
+    from spotci.dind.quota import Quota  # noqa: PLC0415 - commands with an engine
+
+    return Quota(
+        caches=parse_bytes(storage.caches),
+        keep_caches=parse_bytes(storage.keep_caches),
+        images=None if storage.images is None else parse_bytes(storage.images),
+        leave_free=parse_bytes(storage.leave_free),
     )
 
 

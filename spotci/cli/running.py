@@ -28,6 +28,7 @@ from spotci.events import (
 )
 from spotci.report.record import Recorder
 from spotci.runs import Quota, RunStore
+from spotci.sizes import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,9 @@ def perform(task: Task) -> int:
             store.remove(recorder.run)
         else:
             record_variables(task, recorder.run)
-        store.evict(Quota(runs=project.settings.run.keep_runs))
+        settings = project.settings
+        bound = parse_bytes(settings.storage.records)
+        store.evict(Quota(runs=settings.run.keep_runs, bytes=bound))
     if interrupted:
         return failure.INTERRUPTED
     passed = course.finished is not None and course.finished.status in _PASSED

@@ -49,7 +49,7 @@ async def open_backend(
         await held()
         images = await stack.enter_async_context(open_images(engine))
         await sweep(engine, agent, own=run)
-        store = Store(agent, run)
+        store = Store(agent, run, settings.quota)
         mounts = await store.open()
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
@@ -66,5 +66,5 @@ async def open_backend(
         finally:
             with anyio.move_on_after(_CLOSING, shield=True):
                 with suppress(EngineError):
-                    await store.collect_garbage()
+                    await store.collect_garbage(images.used)
                 await store.close()

@@ -95,6 +95,8 @@ class DockerImages:
         self, engine: DindEngine, work: SharedWork, environ: Mapping[str, str]
     ) -> None:
         self._session = _Session(engine=engine, work=work, environ=environ)
+        #: Ids of the images that jobs got.
+        self.used: set[str] = set()
 
     async def ensure(
         self,
@@ -116,7 +118,9 @@ class DockerImages:
             except ImagePullError as failure:
                 failures.append((wanted, failure))
             else:
-                return image_info(name, found)
+                info = image_info(name, found)
+                self.used |= {info.id} - {""}
+                return info
         raise _all_failed(name, failures)
 
     async def offer(self, names: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from spotci.dind.quota import Quota
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -81,6 +83,8 @@ class EngineSettings:
     volumes: tuple[ExtraVolume, ...] = ()
     #: ``HTTP_PROXY`` and its like, for the daemon when it pulls.
     proxies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    #: What it keeps for later runs; its container is the same for each.
+    quota: Quota = field(default_factory=Quota)
     state_dir: Path = field(default_factory=default_state_dir)
     #: Address of the host engine; None looks where the docker command looks.
     docker_host: str | None = None

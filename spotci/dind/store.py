@@ -13,6 +13,7 @@
         w<n>/{u,w,m}         a workspace: upper, work, and where it is mounted
         t/<n>                folder for private files of a workspace, in memory
         t/kept/              records of jobs that outlive the run, see ``kept``
+    /spotci/i/<id>           the time of the last run that used an image
     /spotci/x/               what is being removed
 
 The files in ``s``, ``g`` and ``c`` are references: the first line of each is a word and
@@ -27,6 +28,7 @@ import secrets
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from spotci.dind.quota import Quota, collect
 from spotci.dind.upload import produced
 
 if TYPE_CHECKING:
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     from spotci.dind.agent import Agent
 
 __all__ = ["REMOVE_RUN", "Kind", "Store"]
-
-#: Bytes of all caches of an engine.
-_CACHE_BYTES = 20 * 1024**3
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -192,42 +191,6 @@ done
 exit 0
 """
 
-# Layers that no reference and no run names. A run that died keeps what it had until it
-# is swept. Caches over the bound go, the longest unused first; so do snapshots and
-# .git folders that nobody used for days. ``$1`` kilobytes, ``$2`` days, ``$3`` minutes
-# that have to have passed since the last time.
-_COLLECT = r"""
-cd /spotci || exit
-if [ -f collected ] && [ -z "$(find collected -mmin "+$3")" ]; then exit 0; fi
-: >collected
-(
-  find s g c -type f -mtime "+$2" -exec rm -f {} +
-  left=$1
-  for ref in $(ls -t c); do
-    read -r _ layer <"c/$ref" || continue
-    used=$(du -sk "l/$layer" 2>/dev/null) || used=0
-    left=$((left - ${used%%[!0-9]*}))
-    [ "$left" -ge 0 ] || rm -f "c/$ref"
-  done
-  exec 9>>lock
-  flock 9
-  kept=" $(for ref in s/* g/* c/*; do
-    [ -f "$ref" ] && read -r _ layers <"$ref" && echo "$layers"
-  done | tr '\n' ' ') $(for pin in r/*/l*; do echo "${pin##*/}"; done | tr '\n' ' ')"
-  for pin in r/*/a*; do
-    [ -L "$pin" ] && kept="$kept $(readlink "$pin" | sed 's,.*/,,')"
-  done
-  kept="$kept "
-  for layer in l/*; do
-    name=${layer#l/}
-    case $kept in *" $name "*) ;; *) mv "$layer" "x/$name" 2>/dev/null ;; esac
-  done
-  exec 9>&-
-  rm -rf x/l*
-  find x -mindepth 1 -maxdepth 1 -mmin +60 -exec rm -rf {} +
-) </dev/null >/dev/null 2>&1 &
-"""
-
 
 class Kind(StrEnum):
     """Kinds of references."""
@@ -240,8 +203,9 @@ class Kind(StrEnum):
 class Store:
     """The work volume, as one run uses it."""
 
-    def __init__(self, agent: Agent, run: str) -> None:
+    def __init__(self, agent: Agent, run: str, quota: Quota | None = None) -> None:
         self.agent, self.run = agent, run
+        self.quota = quota or Quota()
         self._numbers = itertools.count(1)
 
     def number(self) -> int:
@@ -318,12 +282,9 @@ class Store:
         """Remove things of the run; shared layers stay."""
         await self.agent.run(_DISCARD, self.run, *names, operation="remove files")
 
-    async def collect_garbage(
-        self, *, cache_bytes: int = _CACHE_BYTES, days: int = 14, minutes: int = 60
-    ) -> None:
-        """Begin to remove what nobody needs, if that was not done just now."""
-        kilobytes = cache_bytes // 1024
-        await self.agent.run(
-            *(_COLLECT, str(kilobytes), str(days), str(minutes)),
-            operation="collect garbage",
-        )
+    async def collect_garbage(self, images: Iterable[str] = ()) -> None:
+        """Begin to remove what nobody needs; ``images`` are those that this run used.
+
+        That is done once an hour.
+        """
+        await collect(self.agent, self.quota, images=images)

@@ -48,6 +48,7 @@ __all__ = [
     "RegistrySection",
     "RunSection",
     "Settings",
+    "StorageSection",
     "VariablesSection",
 ]
 
@@ -158,6 +159,22 @@ class RunSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageSection:
+    """``[storage]``: what is kept for later runs; what is over goes by itself."""
+
+    #: Never more than this of caches; what was not used for the longest time goes.
+    caches: str = field(default="20g", metadata=_read(size))
+    #: So much of the newest caches stays, however full the disk is.
+    keep_caches: str = field(default="1g", metadata=_read(size))
+    #: Never more than this of images in the engine; without, there is no bound.
+    images: str | None = field(default=None, metadata=_read(size))
+    #: Where less is free on the engine's disk, caches go, then images.
+    leave_free: str = field(default="2g", metadata=_read(size))
+    #: Never more than this of records of a project's runs; the newest one stays.
+    records: str = field(default="5g", metadata=_read(size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSection:
     """``[project]``: what GitLab would know of the project."""
 
@@ -234,6 +251,7 @@ class Settings:
     engine: EngineSection = field(default_factory=EngineSection)
     registry: RegistrySection = field(default_factory=RegistrySection)
     run: RunSection = field(default_factory=RunSection)
+    storage: StorageSection = field(default_factory=StorageSection)
     project: ProjectSection = field(default_factory=ProjectSection)
     include: IncludeSection = field(default_factory=IncludeSection)
     gitlab: GitlabSection = field(default_factory=GitlabSection)
@@ -272,6 +290,7 @@ SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
         "engine": EngineSection,
         "registry": RegistrySection,
         "run": RunSection,
+        "storage": StorageSection,
         "project": ProjectSection,
         "include": IncludeSection,
         "gitlab": GitlabSection,

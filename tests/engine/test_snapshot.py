@@ -11,7 +11,7 @@ import pytest
 
 from spotci.dind.agent import open_agent
 from spotci.dind.backend import open_backend
-from spotci.dind.store import Store
+from spotci.dind.quota import Quota, collect
 from spotci.executor.backend import WorkspaceSpec
 from spotci.tree import SourceTree, TreeEntry
 from tests.engine.real import quiet
@@ -168,7 +168,7 @@ async def test_collecting_garbage_keeps_what_was_just_made(
     async with open_agent(engine) as agent:
         # Layers of the tests before are garbage, too: wait until they are gone.
         await agent.run("rm -f /spotci/collected")
-        await Store(agent, "none").collect_garbage(cache_bytes=1 << 40, minutes=0)
+        await collect(agent, Quota(caches=1 << 40, leave_free=0), minutes=0)
         with anyio.fail_after(20):
             while await agent.run("ls /spotci/x"):  # noqa: ASYNC110 - another process
                 await anyio.sleep(0.1)
