@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from spotci.cli.loading import record_folder
-from spotci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,14 +24,8 @@ async def open_backend(
 ) -> AsyncIterator[Backend]:
     """Give the engine for a run, and free on exit what the run has there.
 
-    Raises EngineUnavailableError where it cannot be had, and UsageError for a kind
-    that does not exist.
+    Raises EngineUnavailableError where it cannot be had.
     """
-    if project.settings.engine.kind == "host":
-        raise UsageError(
-            "engine.kind host: jobs in the developer's own Docker are not supported",
-            hint="use dind, an engine of its own, or shell",
-        )
     if project.settings.engine.kind == "shell":
         from spotci.executor import shell  # noqa: PLC0415 - as used
 
@@ -46,9 +39,9 @@ async def open_backend(
     from spotci.dind import backend as dind  # noqa: PLC0415 - as used
 
     settings = engine_settings(project)
-    progress = board.of("engine", settings.name)
+    progress = board.of("engine", settings.container)
     async with dind.open_backend(settings, run, progress=progress) as backend:
-        await board.finish("engine", settings.name)
+        await board.finish("engine", settings.container)
         yield backend
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from spotci.cli.planning import Task
     from spotci.pipeline import Job
+    from spotci.project.settings import EngineSection
 
 __all__ = ["Consents", "docker_jobs", "obtain_consent"]
 
@@ -40,7 +41,7 @@ _EVERYTHING = "*"
 #: Jobs that a question names; the others are counted.
 _NAMED = 8
 _QUESTION = """\
-{jobs} of {place} {ask} for Docker, to command the daemon of {engine}:
+{jobs} of {place} {ask} for Docker, to command {engine}:
 {names}
 Whoever commands it is as good as root on this machine. Do you trust this repository?
 
@@ -188,7 +189,7 @@ def _ask(task: Task, jobs: Sequence[Job]) -> str:
         jobs=f"{len(jobs)} jobs" if len(jobs) > 1 else "A job",
         ask="ask" if len(jobs) > 1 else "asks",
         place=project.root,
-        engine=project.settings.engine.name,
+        engine=_daemon(project.settings.engine),
         names=_names(jobs),
     )
     click.echo(printable(text), err=True)
@@ -196,6 +197,12 @@ def _ask(task: Task, jobs: Sequence[Job]) -> str:
         "Answer", type=click.Choice(["y", "a", "n"], case_sensitive=False), err=True
     )
     return answer.lower()
+
+
+def _daemon(engine: EngineSection) -> str:
+    if engine.kind == "host":
+        return "your own Docker, with all your containers"
+    return f"the daemon of {engine.name}"
 
 
 def _names(jobs: Sequence[Job]) -> str:

@@ -105,6 +105,8 @@ def _engine(facts: Facts, settings: EngineSettings) -> Finding:
         if not facts.has_image:
             text += f", which pulls {settings.image}"
         return _finding("engine", text)
+    if settings.kind == "host":
+        return _finding("engine", f"{text}: jobs run in your own Docker, beside yours")
     detail = f"Docker {status.version}, {status.storage_driver}"
     return _finding("engine", f"{text}: {detail}, by {settings.transport}")
 

@@ -43,14 +43,17 @@ def engine_settings(project: Project) -> EngineSettings:
         if engine.transport == "auto"
         else cast("Literal['socket', 'tls']", engine.transport)
     )
+    host = engine.kind == "host"
     return EngineSettings(
         name=engine.name,
+        kind="host" if host else "dind",
         image=engine.image,
         network=engine.network,
-        registry_name=registry.name,
+        # Another than that of the engine, which may be there as well.
+        registry_name=f"{registry.name}-host" if host else registry.name,
         registry_image=registry.image,
         registry_port=registry.port,
-        registry_mirror=registry.mirror,
+        registry_mirror=None if host else registry.mirror,
         memory=None if engine.memory is None else parse_size(engine.memory),
         cpus=engine.cpus,
         transport=transport,

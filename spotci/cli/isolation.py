@@ -25,21 +25,21 @@ def describe_isolation(task: Task) -> str:
     engine = task.loaded.project.settings.engine
     if engine.kind == "shell":
         return "isolation: none, the jobs run as you on this machine (--engine shell)"
+    place = f"containers in {engine.name}, without its Docker daemon"
+    daemon = f"the Docker daemon of {engine.name}"
+    if engine.kind == "host":
+        place = "containers in your own Docker, beside yours (--engine host)"
+        daemon = "your own Docker (--engine host), with all your containers"
     jobs = docker_jobs(task)
     if engine.docker == "always":
         who = "every job commands"
     elif engine.docker != "never" and jobs:
         who = f"{_names(jobs)} {'command' if len(jobs) > 1 else 'commands'}"
     else:
-        return (
-            f"isolation: T0, unprivileged containers in {engine.name}, without its"
-            " Docker daemon"
-        )
+        return f"isolation: T0, unprivileged {place}"
     if engine.dind_service == "nested":
-        what = "a privileged Docker daemon"
-    else:
-        what = f"the Docker daemon of {engine.name}"
-    return f"isolation: T1, {who} {what}: as good as root on this machine"
+        daemon = "a privileged Docker daemon"
+    return f"isolation: T1, {who} {daemon}: as good as root on this machine"
 
 
 def _names(jobs: Sequence[Job]) -> str:

@@ -78,8 +78,8 @@ _SETTINGS = {
 )
 @click.option(
     "--engine",
-    type=click.Choice(["dind", "shell"]),
-    help="A Docker engine of our own, or no containers at all.  [default: dind]",
+    type=click.Choice(["dind", "host", "shell"]),
+    help="A Docker engine of our own, your Docker, or no containers.  [default: dind]",
 )
 @click.option(
     "--concurrency",

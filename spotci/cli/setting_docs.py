@@ -28,7 +28,8 @@ _MEANINGS = {
     "engine.name": "Name of the engine's container.",
     "engine.image": "Image of the engine.",
     "engine.network": "Network of the host that the engine is on.",
-    "engine.kind": "A Docker engine of our own, or no containers at all.",
+    "engine.kind": "A Docker engine of our own, your own Docker, or no containers at "
+    "all.",
     "engine.memory": "Limit of the whole engine, such as `8g`.",
     "engine.cpus": "Limit of the whole engine, a number of processors.",
     "engine.transport": "How spotci reaches the engine; `auto` is `socket` on Linux.",
@@ -65,10 +66,6 @@ _MEANINGS = {
     "gitlab.version": "`CI_SERVER_VERSION`.",
     "variables.mask": "Patterns of further names whose values are secret.",
     "variables.unmask": "Patterns of names whose values are not secret.",
-}
-#: What the code does otherwise than the comment says.
-_REMARKS = {
-    "engine.kind": "`host` is refused: jobs never run in the developer's own Docker.",
 }
 
 
@@ -145,7 +142,7 @@ def _setting(
         value=item.default,
         default=_words(item.default),
         trusted=bool(item.metadata["trusted"]),
-        meaning=" ".join(part for part in (comment, _REMARKS.get(key)) if part),
+        meaning=comment,
     )
 
 

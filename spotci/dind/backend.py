@@ -13,7 +13,7 @@ from spotci.dind.engine import open_engine
 from spotci.dind.images import open_images
 from spotci.dind.lease import begin_lease, sweep
 from spotci.dind.sessions import DockerSessions
-from spotci.dind.store import Store
+from spotci.dind.store import ROOT, Store
 from spotci.dind.workspace import DockerWorkspaces
 from spotci.errors import EngineError
 from spotci.executor.backend import Backend
@@ -51,6 +51,7 @@ async def open_backend(
         await sweep(engine, agent, own=run)
         store = Store(agent, run, settings.quota)
         mounts = await store.open()
+        overlay = overlay and not engine.shared
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
         try:
@@ -58,7 +59,9 @@ async def open_backend(
             yield Backend(
                 engine=containers,
                 images=images,
-                workspaces=DockerWorkspaces(store, overlay and mounts),
+                workspaces=DockerWorkspaces(
+                    store, overlay and mounts, place=engine.paths.get(ROOT)
+                ),
                 sessions=DockerSessions(
                     engine, agent, start=containers.start_detached, kept=kept
                 ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import anyio
 from spotci.dind import services
 from spotci.dind.attach import AttachedProcess
 from spotci.dind.daemon import PATIENCE
+from spotci.dind.host import moved
 from spotci.dind.job_defaults import with_defaults
 from spotci.dind.labels import DOCKER, run_labels
 from spotci.dind.leftovers import remove_leftovers
@@ -69,13 +71,17 @@ class DockerEngine:
     @property
     def description(self) -> str:
         """Such as ``docker 28.2.2 in spot-ci-dind``."""
-        return f"docker {self._engine.version} in {self._engine.settings.name}"
+        engine = self._engine
+        if engine.shared:
+            return f"docker {engine.version} of this machine"
+        return f"docker {engine.version} in {engine.settings.name}"
 
     async def create_network(self, name: str) -> NetworkId:
         """Create a bridge network."""
+        ours = run_labels(self._run, self._engine.labels)
         made = await self._daemon.post(
             "/networks/create",
-            {"Name": name, "Driver": "bridge", "Labels": run_labels(self._run)},
+            {"Name": name, "Driver": "bridge", "Labels": ours},
             operation="create network",
             subject=name,
             error=ContainerError,
@@ -104,6 +110,9 @@ class DockerEngine:
         """Create a container."""
         spec = with_defaults(spec, self._engine.settings)
         given = services.is_given(spec)
+        if self._engine.shared:
+            spec = moved(spec, self._engine.paths)
+            spec = replace(spec, labels={**spec.labels, **self._engine.labels})
         query = {"name": spec.name}
         if spec.platform is not None:
             query["platform"] = spec.platform
@@ -117,7 +126,8 @@ class DockerEngine:
         )
         container = ContainerId(made["Id"])
         if spec.stdin:
-            self._attended[container] = spec.registry or given
+            registry = spec.registry or given
+            self._attended[container] = registry and not self._engine.shared
         if given:
             self._given.add(container)
         return container
@@ -192,7 +202,8 @@ class DockerEngine:
             )
         if container in self._given:
             self._given.remove(container)
-            await remove_leftovers(self._engine)
+            if not self._engine.shared:
+                await remove_leftovers(self._engine)
 
     async def logs(self, container: ContainerId, *, tail: int) -> bytes:
         """Return the last lines of a service, stdout and stderr as they came."""
@@ -227,6 +238,8 @@ class DockerEngine:
         aliases: Sequence[str],
     ) -> DockerAccess | None:
         """Give a job the engine under these host names."""
+        if self._engine.shared:
+            return services.host_access()
         return services.docker_access(aliases)
 
     def _attached(

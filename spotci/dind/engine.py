@@ -12,8 +12,9 @@ any number of spotci processes may start at once::
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -29,6 +30,7 @@ from spotci.dind.transport import Address, answers
 from spotci.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from docker.api.client import APIClient
@@ -60,6 +62,20 @@ class DindEngine:
     registry_port: int | None
     #: Version of the inner daemon, such as ``28.2.2``.
     version: str
+    #: Paths in the engine's container that the daemon of the jobs has elsewhere.
+    paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def shared(self) -> bool:
+        """Whether the daemon of the jobs is the developer's, with all that is his."""
+        return self.settings.kind == "host"
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels by which what a run makes in a shared daemon is known as ours."""
+        if not self.shared:
+            return {}
+        return labels.host_labels(self.settings.name, labels.Role.JOB)
 
     @property
     def client(self) -> APIClient:
@@ -103,6 +119,10 @@ async def open_engine(settings: EngineSettings, *, progress: Progress) -> DindEn
     Raises EngineUnavailableError where there is no Docker or the engine does not come
     up in time, with its last words; ImagePullError where its image cannot be had.
     """
+    if settings.kind == "host":
+        from spotci.dind.host import open_host  # noqa: PLC0415 - it makes a DindEngine
+
+        return await open_host(settings, progress=progress)
     outer = await connect_outer(settings, os.environ)
     state = await outer.state(settings.name)
     if state is not None and state.running and _suits(state, settings):
@@ -117,34 +137,36 @@ async def stop_engine(settings: EngineSettings) -> bool:
     """Stop the engine and its registry; say whether it ran. Their volumes stay."""
     outer = await connect_outer(settings, os.environ)
     async with engine_lock(settings):
-        state = await outer.state(settings.name)
+        state = await outer.state(settings.container)
         await registry.stop(outer, settings)
-        await outer.stop(settings.name)
+        await outer.stop(settings.container)
     return state is not None and state.running
 
 
 async def engine_status(settings: EngineSettings) -> EngineStatus:
     """Look at the engine; start nothing."""
     outer = await connect_outer(settings, os.environ)
-    state = await outer.state(settings.name)
+    state = await outer.state(settings.container)
     if state is None:
-        return EngineStatus(name=settings.name, state="absent")
+        return EngineStatus(name=settings.container, state="absent")
     seen = partial(
         EngineStatus,
-        name=settings.name,
+        name=settings.container,
         image=state.image,
         started_at=state.started_at,
         registry_port=_registry_port(settings, state),
     )
     if not state.running:
         return seen(state="stopped")
-    engine = await _reach(outer, settings, state)
-    if engine is None:
+    if settings.kind == "host":
+        info = await outer.info()
+    elif (engine := await _reach(outer, settings, state)) is None:
         return seen(state="silent")
-    info = await _info(engine)
+    else:
+        info = await _info(engine)
     return seen(
         state="running",
-        version=engine.version,
+        version=info["ServerVersion"],
         storage_driver=info["Driver"],
         containers=info["Containers"],
         images=info["Images"],
@@ -381,6 +403,8 @@ def _write_private(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _registry_port(settings: EngineSettings, state: ContainerState) -> int | None:
+    if settings.kind == "host":
+        return settings.registry_port  # nothing is published: it is there itself
     return state.ports.get(f"{settings.registry_port}/tcp")
 
 

@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spotci.dind import boot, labels
+from spotci.dind import boot
 from spotci.dind.engine import engine_status
+from spotci.dind.host import helper_config, host_socket
+from spotci.dind.labels import CONFIG, USER
 from spotci.dind.outer import connect_outer
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ async def examine(settings: EngineSettings) -> Facts:
     """Look at everything and start nothing; raise EngineError without Docker."""
     outer = await connect_outer(settings, os.environ)
     info = await outer.info()
-    state = await outer.state(settings.name)
+    state = await outer.state(settings.container)
     status = await engine_status(settings)
     mirror = await outer.state(settings.mirror_name)
     owner = str(os.getuid())
@@ -58,12 +60,18 @@ async def examine(settings: EngineSettings) -> Facts:
         rootless=any("rootless" in option for option in info["SecurityOptions"] or ()),
         engine=status,
         has_image=await outer.has_image(settings.image),
-        foreign=state is not None and state.labels.get(labels.USER) != owner,
-        current=state is None
-        or state.labels.get(labels.CONFIG) == boot.engine_digest(settings),
+        foreign=state is not None and state.labels.get(USER) != owner,
+        current=state is None or _digest(outer, settings) == state.labels.get(CONFIG),
         holder=await _holder(outer, settings, status),
         mirror_running=mirror is not None and mirror.running,
     )
+
+
+def _digest(outer: Outer, settings: EngineSettings) -> str:
+    if settings.kind == "dind":
+        return boot.engine_digest(settings)
+    made: dict[str, str] = helper_config(host_socket(outer), settings)["Labels"]
+    return made[CONFIG]
 
 
 async def _holder(

@@ -32,16 +32,17 @@ _AUTHORITIES = {
 
 def with_defaults(spec: ContainerSpec, settings: EngineSettings) -> ContainerSpec:
     """Return a container with what the settings give to all; its own wins."""
+    own = settings.kind == "dind"
     mounts = [
         Mount(
-            source=boot.extra_volume_path(index),
+            source=boot.extra_volume_path(index) if own else volume.source,
             target=volume.target,
             read_only=volume.read_only,
         )
         for index, volume in enumerate(settings.volumes)
     ]
     environment: dict[str, str] = {}
-    if settings.ca_certificates:
+    if settings.ca_certificates and own:
         environment = _AUTHORITIES
         folder = boot.AUTHORITIES
         mounts.append(Mount(source=folder, target=folder, read_only=True))

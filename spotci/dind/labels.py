@@ -63,6 +63,8 @@ class Role(StrEnum):
     WORK = "work"
     #: What was pushed to the registry.
     PUSHED = "pushed"
+    #: What a job is made of, where jobs run in the host engine.
+    JOB = "job"
     #: What the mirror of Docker Hub has fetched, and its container.
     MIRRORED = "mirrored"
 

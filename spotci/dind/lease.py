@@ -84,7 +84,7 @@ for pause in 0 1 3; do
     xargs -r docker network rm
   docker volume ls -q --filter "$filter" | xargs -r docker volume rm -f
   ( set -- "$run"; eval "$REMOVE_RUN" )
-  if ! others; then
+  if [ "$OWN" = yes ] && ! others; then
     docker ps -aq --no-trunc | unkept | xargs -r docker rm -fv
     docker network prune -f --filter label!=spotci
   fi
@@ -136,7 +136,11 @@ async def _shell(engine: DindEngine, run: str) -> AsyncIterator[ByteStream]:
         engine.container,
         ["sh", "-c", _SCRIPT, f"{_NAME}{run}"],
         stdin=True,
-        environment=[f"REMOVE_RUN={REMOVE_RUN}"],
+        environment=[
+            f"REMOVE_RUN={REMOVE_RUN}",
+            # What bears no label of ours is a job's in an engine of our own alone.
+            f"OWN={'no' if engine.shared else 'yes'}",
+        ],
         operation="hold lease",
         subject=run,
     ) as (stream, _):
@@ -237,7 +241,10 @@ async def _objects(
 ) -> tuple[_Items, _Items, _Items]:
     """Return containers, networks and volumes of one run, or all of them."""
     found: dict[str, Any] = {}
-    filters = {} if run is None else {"label": [f"{RUN}={run}"]}
+    wanted = [] if run is None else [f"{RUN}={run}"]
+    # In a shared daemon, nothing but ours is looked at, and of ours no other engine's.
+    wanted += [f"{name}={value}" for name, value in engine.labels.items()]
+    filters = {"label": wanted} if wanted else {}
 
     async def ask(path: str, **query: object) -> None:
         found[path] = await engine.inner.get(

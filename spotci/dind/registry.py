@@ -158,8 +158,10 @@ def _collector_config(settings: EngineSettings) -> dict[str, Any]:
 
 def registry_config(settings: EngineSettings, engine: str) -> dict[str, Any]:
     """Return what the registry's container is created from. Pure."""
+    # The network of the host's own engine is that of the host.
+    address = "0.0.0.0" if settings.kind == "dind" else "127.0.0.1"  # noqa: S104 - guarded
     environment = [
-        f"REGISTRY_HTTP_ADDR=0.0.0.0:{settings.registry_port}",
+        f"REGISTRY_HTTP_ADDR={address}:{settings.registry_port}",
         "REGISTRY_STORAGE_DELETE_ENABLED=true",
     ]
     ours = labels.host_labels(settings.name, labels.Role.REGISTRY)

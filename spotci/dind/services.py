@@ -7,6 +7,7 @@ client's certificate of ``/certs/client``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from spotci.dind.shell import Shell
     from spotci.executor.backend import ContainerSpec
 
-__all__ = ["docker_access", "is_given", "reach_registry"]
+__all__ = ["docker_access", "host_access", "is_given", "reach_registry"]
 
 _SOCKET = "/var/run/docker.sock"
 
@@ -67,6 +68,13 @@ def docker_access(aliases: Sequence[str]) -> DockerAccess:
         # The engine's address on its default bridge is its own on every other, too.
         extra_hosts=MappingProxyType(dict.fromkeys(aliases, "host-gateway")),
     )
+
+
+def host_access() -> DockerAccess:
+    """Return what a job needs to command the developer's own Docker: its socket."""
+    access = docker_access(())
+    socket = tuple(mount for mount in access.mounts if mount.source == boot.SOCKET)
+    return replace(access, mounts=socket)
 
 
 def is_given(spec: ContainerSpec) -> bool:

@@ -60,6 +60,8 @@ class EngineSettings:
     """
 
     name: str = "spot-ci-dind"
+    #: ``dind``, a daemon of its own, or ``host``, the developer's: see ``host``.
+    kind: Literal["dind", "host"] = "dind"
     image: str = "docker:28-dind"
     #: The engine's network on the host. Nothing else is attached to it.
     network: str = "spot-ci"
@@ -92,6 +94,16 @@ class EngineSettings:
     start_timeout: float = 60.0
 
     @property
+    def container(self) -> str:
+        """The engine's container, or the helper in the developer's Docker."""
+        return self.name if self.kind == "dind" else f"{self.name}-host"
+
+    @property
+    def private_volume(self) -> str:
+        """The volume in memory with private files of jobs, of the host's Docker."""
+        return f"{self.container}-private"
+
+    @property
     def data_volume(self) -> str:
         """The volume with images and layers of the inner daemon."""
         return f"{self.name}-data"
@@ -99,7 +111,7 @@ class EngineSettings:
     @property
     def work_volume(self) -> str:
         """The volume with snapshots, artifacts and caches, ``/spotci`` inside."""
-        return f"{self.name}-work"
+        return f"{self.container}-work"
 
     @property
     def mirror_name(self) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from spotci.dind.agent import Agent
 
-__all__ = ["REMOVE_RUN", "Kind", "Store"]
+__all__ = ["PRIVATE", "REMOVE_RUN", "ROOT", "Kind", "Store"]
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -47,8 +47,14 @@ umask 077
 cd /spotci
 mkdir -p l s g c x "r/$1"
 cd "r/$1"
-mkdir t e
-mount -t tmpfs -o mode=711,size=256m,nosuid,nodev spot-ci t
+mkdir e
+if [ -d /spotci-private ]; then
+  mkdir -m 711 "/spotci-private/$1"
+  ln -s "/spotci-private/$1" t
+else
+  mkdir t
+  mount -t tmpfs -o mode=711,size=256m,nosuid,nodev spot-ci t
+fi
 if ! [ -f /spotci/overlay ]; then
   mkdir -p try/u try/w try/m
   if mount -t overlay -o lowerdir=e,upperdir=try/u,workdir=try/w overlay try/m; then
@@ -59,6 +65,13 @@ if ! [ -f /spotci/overlay ]; then
 fi 2>/dev/null
 if [ -f /spotci/overlay ]; then echo overlay; else echo copy; fi
 """
+
+#: Where the engine's container has the work volume.
+ROOT = "/spotci"
+
+#: A volume in memory with the private files of all runs, where the engine's container
+#: cannot mount one for each; see ``host``.
+PRIVATE = "/spotci-private"
 
 #: Removes what runs have on the work volume: ``$@`` are their ids. A mount that is in
 #: use goes when its last user does. The files go in the background. Of a run with kept
@@ -95,6 +108,7 @@ for run do
   done
   mkdir -p /spotci/x
   mv "/spotci/r/$run" "/spotci/x/$run.$$" && rm -rf "/spotci/x/$run.$$"
+  rm -rf "/spotci-private/$run"
 done
 exit 0
 """

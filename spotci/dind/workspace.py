@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +19,7 @@ from spotci.dind.links import link_layer
 from spotci.dind.listing import Lower, merge, walk_layer, walk_workspace
 from spotci.dind.snapshot import Snapshots
 from spotci.dind.space import full_disk
-from spotci.dind.store import Kind
+from spotci.dind.store import PRIVATE, Kind
 from spotci.dind.upload import pack_folder
 from spotci.errors import EngineError
 from spotci.executor.backend import LayerId, Mount, SnapshotId, Workspace
@@ -164,6 +164,8 @@ class DockerWorkspaces:
 
     store: Store
     overlay: bool
+    #: Where the daemon of the jobs has the work volume, if not where the agent has it.
+    place: str | None = None
     _snapshots: Snapshots = field(init=False)
     _taken: dict[SnapshotId, Snapshot] = field(default_factory=dict)
     _opened: dict[str, _Opened] = field(default_factory=dict)
@@ -195,6 +197,14 @@ class DockerWorkspaces:
         opened = _Opened(f"w{number}", f"t/{number}", snapshot, layers)
         lowers = [*reversed(layers), *await self._below(spec, snapshot)]
         shared = spec.project_dir if spec.shared_path else ""
+        private = store.path(opened.private)
+        if self.place is not None:
+            # A link leads there, which is one of the agent's world alone.
+            private = f"{PRIVATE}/{store.run}/{number}"
+        if shared and self.place is not None:
+            # Nothing can be mounted elsewhere: the job sees it where the daemon does.
+            place = f"{self.place}/r/{store.run}/{opened.name}/m"
+            spec, shared = replace(spec, project_dir=place), ""
         how = "overlay" if self.overlay else "copy"
         try:
             await store.agent.run(
@@ -216,7 +226,7 @@ class DockerWorkspaces:
         self._opened[opened.name] = opened
         mounts = (
             Mount(source=store.path(f"{opened.name}/m"), target=spec.project_dir),
-            Mount(source=store.path(opened.private), target=f"{spec.project_dir}.tmp"),
+            Mount(source=private, target=f"{spec.project_dir}.tmp"),
         )
         return Workspace(id=opened.name, spec=spec, mounts=mounts)
 
@@ -310,8 +320,10 @@ class DockerWorkspaces:
     ) -> bool:
         """Say whether the paths lie in this layer, and the job wrote none of them."""
         opened = self._of(workspace)
-        if not self.overlay or layer not in opened.layers:
+        if layer not in opened.layers:
             return False
+        if not paths or not self.overlay:
+            return not paths  # a copy does not tell what a job has written
         owners = await self._owners(opened, paths)
         if any(owner != layer for owner in owners.values()):
             return False

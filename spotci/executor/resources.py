@@ -99,6 +99,8 @@ class JobResources:
     _nested: bool = False
     #: The number in the path of the workspace, 0 where it has the plain one.
     _slot: int = 0
+    #: Where the workspace would be if no other job had that path.
+    _wanted_dir: str = ""
     _service_set: ServiceSet = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,10 +140,11 @@ class JobResources:
         if self.docker is None or self.workspace is None:
             return {}
         environment = dict(self.docker.environment)
-        if self._slot and _COMPOSE_PROJECT not in variables.values:
-            folder = self.workspace.spec.project_dir.rpartition("/")[2].lower()
+        moved = self.workspace.spec.project_dir != self._wanted_dir
+        if moved and _COMPOSE_PROJECT not in variables.values:
+            folder = self._wanted_dir.rpartition("/")[2].lower()
             name = re.sub(r"[^a-z0-9_-]", "", folder).lstrip("_-")
-            environment[_COMPOSE_PROJECT] = f"{name}{self._slot}"
+            environment[_COMPOSE_PROJECT] = f"{name}{self._slot or self.workspace.id}"
         return environment
 
     async def get_images(self) -> None:
@@ -372,6 +375,7 @@ class JobResources:
         )
 
     async def _open(self, request: WorkspaceRequest, project_dir: str) -> Workspace:
+        self._wanted_dir = project_dir
         head, _, rest = project_dir.removeprefix("/").partition("/")
         for slot in range(_PATHS):
             # Another job of the engine may have the plain path, if paths are shared.
