@@ -74,6 +74,24 @@ class Shell:
         )
 
 
+async def test_a_cache_that_no_job_changed_is_not_saved_again(tmp_path: Path) -> None:
+    cache = (Cache(paths=("deps",)),)
+    shell = Shell(
+        tmp_path,
+        job("fill", script=("mkdir deps && echo 1 >deps/a",), cache=cache),
+        job("use", script=("cat deps/a",), cache=cache),
+        job("add", script=("echo 2 >deps/b",), cache=cache),
+        job("change", script=("echo 3 >deps/a",), cache=cache),
+    )
+
+    await shell.run()
+
+    log = shell.log("runner")
+    assert log.count("Created cache") == 4
+    assert log.count("Archive is up to date!") == 1
+    assert log.count("Cache will be stored only locally.") == 3
+
+
 async def test_jobs_hand_on_artifacts_and_caches(tmp_path: Path) -> None:
     shell = Shell(
         tmp_path,
