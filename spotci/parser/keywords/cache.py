@@ -38,8 +38,8 @@ _CACHES_LIMIT = 4
 _FILES_LIMIT = 10
 _FILES_COMMITS_LIMIT = 2
 _FALLBACK_KEYS_LIMIT = 5
-# Anywhere in the text, as in GitLab: the value is expanded later.
-_POLICY = re.compile(r"pull-push|push|pull|\$\w+")
+# Anywhere in the text, as in GitLab, which takes any dollar for a variable.
+_POLICY = re.compile(r"pull-push|push|pull|\$")
 _DEFAULT_KEY = CacheKey(text="default")
 
 

@@ -54,6 +54,11 @@ PLACE = "jobs:build:cache"
             (Cache(key=CacheKey(text="a"), policy="$POLICY"),),
             id="policy from a variable",
         ),
+        pytest.param(
+            '{key: a, policy: "${POLICY}"}',
+            (Cache(key=CacheKey(text="a"), policy="${POLICY}"),),
+            id="policy from a variable in braces",
+        ),
     ],
 )
 def test_cache(yaml: str, caches: tuple[Cache, ...]) -> None:
