@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from spotci.executor.backend import (
         Backend,
         ContainerId,
+        LayerId,
         Session,
         Sessions,
         Workspace,
@@ -50,11 +53,11 @@ def command(script: str, terminal: tuple[int, int] | None = None) -> SessionSpec
 
 
 async def make_job(
-    backend: Backend, name: str, **fields: Any
+    backend: Backend, name: str, *layers: LayerId, **fields: Any
 ) -> tuple[ContainerId, Workspace]:
     """Make a job whose script has run, and left a file."""
     workspace = await backend.workspaces.open(
-        WorkspaceSpec(name=name, project_dir=PROJECT, snapshot=None)
+        WorkspaceSpec(name=name, project_dir=PROJECT, snapshot=None, layers=layers)
     )
     spec = ContainerSpec(
         name=name,
@@ -176,8 +179,11 @@ async def keep_one(backend: Backend, run: str) -> KeptJob:
         )
     )
     await backend.engine.start_detached(service)
+    with tempfile.TemporaryDirectory() as folder:
+        await anyio.Path(folder, "artifact").write_text("of another\n")
+        layer = await backend.workspaces.adopt(Path(folder))
     container, workspace = await make_job(
-        backend, f"spot-ci-{run}-job", network=network
+        backend, f"spot-ci-{run}-job", layer, network=network
     )
     await make_job(backend, f"spot-ci-{run}-other")
     kept = KeptJob(
@@ -196,6 +202,8 @@ async def keep_one(backend: Backend, run: str) -> KeptJob:
     )
     assert backend.sessions is not None
     await backend.sessions.keep(kept)
+    # So a run ends: nobody waits for artifacts any more.
+    await backend.workspaces.drop(layer)
     return kept
 
 
@@ -238,10 +246,10 @@ async def test_a_kept_job_outlives_its_run_and_nothing_else_does(
     async with kept_jobs(engine) as kept:
         assert await kept.of("/home/user/project") == (expected,)
         assert await kept.of("/home/user/other") == ()
-        script = "cat file /tmp/outside; ping -c 1 -W 5 spot-ci-kept-job-0 >&2"
+        script = "cat artifact file /tmp/outside; ping -c 1 -W 5 spot-ci-kept-job-0 >&2"
         async with kept.sessions.open(expected.container, command(script)) as session:
             output, _, code = await read(session)
-    assert (output, code) == (b"made\nhere\n", 0)
+    assert (output, code) == (b"of another\nmade\nhere\n", 0)
     await remove_all(engine, "kept")
     assert await workspaces_of(engine, "kept") == []
 
@@ -256,7 +264,8 @@ async def test_a_killed_process_leaves_only_what_was_kept(engine: DindEngine) ->
     async with await anyio.open_process(words, stderr=None) as process:
         assert process.stdout is not None
         with anyio.fail_after(120):
-            assert await process.stdout.receive() == b"kept\n"
+            # The end of the line may come on its own.
+            assert (await process.stdout.receive()).strip() == b"kept"
         process.kill()
 
     await eventually(partial(only_kept, engine, "crash"), within=60)
