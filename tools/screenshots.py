@@ -7,8 +7,8 @@
 ================ ==================================================================
 
 Chromium draws the page; on the way it is held to what the page promises: no request
-goes out, and the script of the page raises no error. Chromium is looked for in PATH and
-in ``CHROMIUM``.
+goes out, its script raises no error, and filters, search, links and themes work
+(``page_probe.js``). Chromium is looked for in PATH and in ``CHROMIUM``.
 """
 
 from __future__ import annotations
@@ -210,6 +210,23 @@ def check_page(chromium: str, page: Path) -> None:
     if errors or asked or not counted:
         sys.exit(f"screenshots: the page is not well: {errors} {asked} {counted=}")
     print("screenshots: the page asks for nothing, and its script runs")
+    use_page(chromium, page)
+
+
+def use_page(chromium: str, page: Path) -> None:
+    """Use the page as a person would; end with an error where it does not answer."""
+    text = re.sub(r"<meta http-equiv=[^>]*>", "", page.read_text("utf-8"))
+    probe = (ROOT / "tools" / "page_probe.js").read_text("utf-8")
+    used = page.with_name("used.html")
+    used.write_text(
+        text.replace("</body>", f"<script>{probe}</script></body>"), "utf-8"
+    )
+    done = browse(chromium, used, "--virtual-time-budget=3000", "--dump-dom")
+    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout)
+    seen = json.loads(found[1]) if found else {"the page answers": False}
+    if wrong := [name for name, holds in seen.items() if not holds]:
+        sys.exit(f"screenshots: the page does not do this: {wrong}")
+    print(f"screenshots: {len(seen)} things that a person does with the page work")
 
 
 def requests(log: dict[str, Any]) -> set[str]:
