@@ -264,12 +264,28 @@ def test_a_file_that_is_broken_allows_nothing(tmp_path: Path, text: str) -> None
             "T0, unprivileged containers in spot-ci-dind, without its Docker daemon",
         ),
         (
+            {"KIND": "host"},
+            ("unit",),
+            (
+                "T0, unprivileged containers in your own Docker, beside yours (--engine"
+                " host)"
+            ),
+        ),
+        (
+            {"KIND": "host"},
+            (),
+            (
+                "T1, images commands your own Docker (--engine host), with all your"
+                f" containers: {ROOT}"
+            ),
+        ),
+        (
             {"KIND": "shell"},
             (),
             "none, the jobs run as you on this machine (--engine shell)",
         ),
     ],
-    ids=["T0", "T1", "nested", "always", "never", "shell"],
+    ids=["T0", "T1", "nested", "always", "never", "host T0", "host T1", "shell"],
 )
 def test_the_tier_of_a_run(
     desk: Desk, settings: dict[str, str], names: tuple[str, ...], expected: str

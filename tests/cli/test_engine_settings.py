@@ -87,6 +87,20 @@ def test_what_reaches_the_daemon_and_the_jobs(
     )
 
 
+def test_the_own_docker_has_a_helper_and_a_registry_of_other_names(
+    project: Callable[..., CommandLine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project({"file": ""})
+    monkeypatch.setenv("SPOTCI_ENGINE_KIND", "host")
+
+    settings = engine_settings(open_here())
+
+    assert (settings.kind, settings.name) == ("host", "spot-ci-dind")
+    assert settings.container == "spot-ci-dind-host"
+    assert settings.registry_name == "spot-ci-registry-host"
+    assert settings.work_volume == "spot-ci-dind-host-work"
+
+
 @pytest.mark.parametrize(
     "text", ["/data", "data:models", "/a:/b:rx", ":/b", "/a:/b:ro:ro", "../a:/b"]
 )
