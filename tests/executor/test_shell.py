@@ -52,7 +52,7 @@ class Shell:
     def __init__(self, folder: Path, *jobs: Job, **fields: object) -> None:
         self.tree = source(folder / "project", tracked="content\n")
         self.plan = replace(
-            plan(*jobs, record=folder / "record", stop_grace=2.0),
+            plan(*jobs, record=folder / "record", stop_grace=20.0),
             tree=self.tree,
             **fields,  # type: ignore[arg-type]
         )
