@@ -51,11 +51,22 @@ def peak_memory(world: World, *arguments: str) -> tuple[int, int, str]:
 @pytest.mark.parametrize(
     ("name", "script"),
     [
-        ("lines", "dd if=/dev/zero bs=1M count={size} 2>/dev/null | tr '\\0' '\\n'"),
-        ("one line", "dd if=/dev/zero bs=1M count={size} 2>/dev/null | tr '\\0' x"),
-        (
+        pytest.param(
+            "lines",
+            "dd if=/dev/zero bs=1M count={size} 2>/dev/null | tr '\\0' '\\n'",
+            id="lines",
+        ),
+        pytest.param(
+            "one line",
+            "dd if=/dev/zero bs=1M count={size} 2>/dev/null | tr '\\0' x",
+            id="one line",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             "escape sequences",
             "dd if=/dev/zero bs=1M count={size} 2>/dev/null | tr '\\0' '\\033'",
+            id="escape sequences",
+            marks=pytest.mark.long,
         ),
     ],
 )

@@ -108,6 +108,7 @@ read: {needs: [write], script: [grep -x NAME who]}
 """
 
 
+@pytest.mark.long
 def test_two_users_do_not_meet(
     new_world: Callable[[], World], figure: Callable[..., None]
 ) -> None:
@@ -127,6 +128,7 @@ def test_two_users_do_not_meet(
     figure("objects that two users share", 0)
 
 
+@pytest.mark.long
 def test_runs_of_one_project_at_once_do_not_meet(world: World) -> None:
     world.write(_SHARED.replace("NAME", "one"))
 

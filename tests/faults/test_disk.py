@@ -57,6 +57,7 @@ def small(new_world: Callable[[], World]) -> World:
     world = new_world()
     world.bound(Role.WORK, "64m")
     world.bound(Role.DATA, "48m")
+    world.bound(Role.PUSHED, "8m")
     return world
 
 
@@ -116,6 +117,10 @@ def test_clean_works_where_the_engine_has_no_room_and_where_it_is_dead(
 ) -> None:
     small.shell("dd if=/dev/zero of=/var/lib/docker/zeros bs=1M count=200 || :")
     small.shell("dd if=/dev/zero of=/spotci/zeros bs=1M count=200 || :")
+    registry = small.settings.registry_name
+    fill_registry = ["sh", "-c", "dd if=/dev/zero of=/var/lib/registry/x bs=1M || :"]
+    made = small.host.exec_create(registry, fill_registry)
+    assert b"No space left" in small.host.exec_start(made["Id"])
     small.kill_engine()
 
     shown = small.project.spotci("clean", "--dry-run")
@@ -191,6 +196,7 @@ def test_a_record_that_finds_no_room_tells_how_the_run_ended(
     figure("disk full: of the record; broken records", 0)
 
 
+@pytest.mark.long
 def test_an_engine_state_that_finds_no_room_is_told(
     new_world: Callable[[], World],
 ) -> None:

@@ -37,7 +37,14 @@ def begun(world: World, *, pause: int = 2) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_lets_the_jobs_end_as_gitlab_cancels_them(
     world: World, number: signal.Signals, figure: Callable[..., None]
 ) -> None:
@@ -71,6 +78,7 @@ def test_a_second_signal_ends_at_once(world: World) -> None:
     until(lambda: world.labelled() == [], within=30)
 
 
+@pytest.mark.long
 def test_a_third_signal_leaves_at_once_and_the_engine_cleans(world: World) -> None:
     process = begun(world, pause=60)
 

@@ -106,7 +106,7 @@ async def test_a_run_that_is_killed_at_any_moment_leaves_nothing(
     new_world: Callable[[], World], kills: int, figure: Callable[..., None]
 ) -> None:
     tally, seed = Tally(), secrets.randbits(32)
-    worlds = [new_world() for _ in range(2 if kills >= 2 * _WHOLE_EVERY else 1)]
+    worlds = [new_world() for _ in range(2 if kills >= _WHOLE_EVERY else 1)]
 
     async with anyio.create_task_group() as tasks:
         for number, world in enumerate(worlds):

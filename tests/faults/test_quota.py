@@ -45,6 +45,7 @@ def caches(world: World) -> int:
     return len(world.shell("ls /spotci/c").split())
 
 
+@pytest.mark.long
 def test_caches_and_images_go_by_their_bounds(
     new_world: Callable[[], World], figure: Callable[..., None]
 ) -> None:

@@ -258,6 +258,7 @@ def test_no_secret_is_left_by_a_run_that_is_killed(
     figure("secrets on volumes after SIGKILL", 0)
 
 
+@pytest.mark.long
 def test_files_of_secrets_are_private_and_in_memory(rich: World) -> None:
     rich.write(
         'image: busybox:1.36\na: {script: [umask, "echo $SECRET_FILE", sleep 300]}\n'
