@@ -78,31 +78,30 @@ class FakeDaemon:
     def client(self) -> FakeDaemon:
         return self
 
-    async def get(
-        self, path: str, *, operation: str, subject: str, error: type[EngineError]
-    ) -> dict[str, Any]:
-        kind, name = path.removesuffix("/json").removeprefix("/").split("/", 1)
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        operation: str,
+        subject: str,
+        error: type[EngineError],
+    ) -> dict[str, Any] | None:
+        kind, _, name = path.removeprefix("/").partition("/")
+        if method == "POST" and query is not None:
+            self._tag(name.removesuffix("/tag"), f"{query['repo']}:{query['tag']}")
+            return None
         answer = self._inspect if kind == "images" else self._distribution
         try:
-            return answer(name)
+            return answer(name.removesuffix("/json"))
         except LookupError as fault:
             words = str(fault.args[0])
             raise error(
                 words, operation=operation, subject=subject, status=404
             ) from fault
 
-    async def post(
-        self,
-        path: str,
-        *,
-        query: dict[str, str],
-        operation: str,
-        subject: str,
-        error: type[EngineError],
-    ) -> None:
-        del operation, subject, error
-        identity = path.removeprefix("/images/").removesuffix("/tag")
-        name = f"{query['repo']}:{query['tag']}"
+    def _tag(self, identity: str, name: str) -> None:
         self.calls.append(f"tag {identity} {name}")
         self.images[name] = self.images[identity]
 

@@ -320,8 +320,11 @@ class ScriptProcess:
         await self._check()
 
     async def _check(self) -> None:
-        found = await self._engine.outer.daemon.get(
-            f"/exec/{self._id}/json", operation=self._operation, subject=self._subject
+        found = await self._engine.outer.daemon.ask(
+            "GET",
+            f"/exec/{self._id}/json",
+            operation=self._operation,
+            subject=self._subject,
         )
         code = found.get("ExitCode")
         if code is None or found.get("Running"):

@@ -216,8 +216,8 @@ def _folders(settings: EngineSettings, *, every_engine: bool) -> list[Found]:
 
 async def _usage(outer: Outer) -> dict[str, int]:
     """Return bytes by id of images and containers and by name of volumes."""
-    found: dict[str, Any] = await outer.daemon.get(
-        "/system/df", operation="measure", subject="disk usage"
+    found: dict[str, Any] = await outer.daemon.ask(
+        "GET", "/system/df", operation="measure", subject="disk usage"
     )
     usage = {item["Id"]: int(item.get("Size") or 0) for item in found["Images"] or ()}
     for item in found["Containers"] or ():

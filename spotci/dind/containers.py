@@ -79,7 +79,8 @@ class DockerEngine:
     async def create_network(self, name: str) -> NetworkId:
         """Create a bridge network."""
         ours = run_labels(self._run, self._engine.labels)
-        made = await self._daemon.post(
+        made = await self._daemon.ask(
+            "POST",
             "/networks/create",
             {"Name": name, "Driver": "bridge", "Labels": ours},
             operation="create network",
@@ -91,7 +92,8 @@ class DockerEngine:
     async def remove_network(self, network: NetworkId) -> None:
         """Remove a network, and its containers from it."""
         remove = partial(
-            self._daemon.delete,
+            self._daemon.ask,
+            "DELETE",
             f"/networks/{network}",
             operation="remove network",
             subject=network,
@@ -116,7 +118,8 @@ class DockerEngine:
         query = {"name": spec.name}
         if spec.platform is not None:
             query["platform"] = spec.platform
-        made = await self._daemon.post(
+        made = await self._daemon.ask(
+            "POST",
             "/containers/create",
             container_config(spec, self._run),
             query=query,
@@ -185,7 +188,8 @@ class DockerEngine:
         """Kill and remove a container and its anonymous volumes."""
         self._attended.pop(container, None)
         try:
-            await self._daemon.delete(
+            await self._daemon.ask(
+                "DELETE",
                 f"/containers/{container}",
                 query={"v": True, "force": True},
                 operation="remove container",
@@ -277,7 +281,8 @@ class DockerEngine:
     async def _inspect(
         self, container: ContainerId, *, missing_ok: bool = False
     ) -> Json:
-        return await self._daemon.get(
+        return await self._daemon.ask(
+            "GET",
             f"/containers/{container}/json",
             operation="inspect container",
             subject=container,
@@ -295,7 +300,8 @@ class DockerEngine:
         patience: float | None = PATIENCE,
         **query: object,
     ) -> Json:
-        return await self._daemon.post(
+        return await self._daemon.ask(
+            "POST",
             f"/containers/{container}/{verb}",
             query=query,
             operation=f"{verb} container",
@@ -307,14 +313,16 @@ class DockerEngine:
         )
 
     async def _detach_all(self, network: NetworkId) -> None:
-        found = await self._daemon.get(
+        found = await self._daemon.ask(
+            "GET",
             f"/networks/{network}",
             operation="inspect network",
             subject=network,
             error=ContainerError,
         )
         for container in found.get("Containers") or {}:
-            await self._daemon.post(
+            await self._daemon.ask(
+                "POST",
                 f"/networks/{network}/disconnect",
                 {"Container": container, "Force": True},
                 operation="remove network",

@@ -71,40 +71,14 @@ class Daemon:
 
         Raises EngineUnavailableError where nobody answers.
         """
-        found = await self.get(
-            "/version", operation="connect to", subject=self.address.url
+        found = await self.ask(
+            "GET", "/version", operation="connect to", subject=self.address.url
         )
         return str(found["Version"])
 
-    async def get(
+    async def ask(
         self,
-        path: str,
-        *,
-        operation: str,
-        subject: str,
-        query: Mapping[str, object] | None = None,
-        error: type[EngineError] = EngineError,
-        missing_ok: bool = False,
-    ) -> Json:
-        """Return what the daemon tells: the JSON of its answer.
-
-        Raises ``error`` with the daemon's words where it says no, and
-        EngineUnavailableError where it does not answer. With ``missing_ok`` the answer
-        is None where there is no such thing.
-        """
-        asked = _Question(
-            method="GET",
-            path=path,
-            query=query,
-            operation=operation,
-            subject=subject,
-            error=error,
-            missing_ok=missing_ok,
-        )
-        return await self._ask(asked)
-
-    async def post(
-        self,
+        method: str,
         path: str,
         body: object = None,
         *,
@@ -116,43 +90,36 @@ class Daemon:
         abandon: bool = False,
         patience: float | None = PATIENCE,
     ) -> Json:
-        """Let the daemon do something; errors as in ``get``.
+        """Return the daemon's answer to a request: its JSON, or None for no content.
 
-        ``patience`` is in seconds; None waits for as long as it takes.
+        Raises ``error`` with the daemon's words where it says no, and
+        EngineUnavailableError where it does not answer within ``patience`` seconds;
+        None waits for as long as it takes. With ``missing_ok`` the answer is None where
+        there is no such thing.
         """
         asked = _Question(
-            method="POST",
+            method=method,
             path=path,
-            query=query,
+            query=query or {},
             body=body,
             operation=operation,
             subject=subject,
-            error=error,
-            missing_ok=missing_ok,
         )
-        return await self._ask(asked, shield=not abandon, patience=patience)
-
-    async def delete(
-        self,
-        path: str,
-        *,
-        operation: str,
-        subject: str,
-        query: Mapping[str, object] | None = None,
-        error: type[EngineError] = EngineError,
-        missing_ok: bool = False,
-    ) -> None:
-        """Remove something; errors as in ``get``."""
-        asked = _Question(
-            method="DELETE",
-            path=path,
-            query=query,
-            operation=operation,
-            subject=subject,
-            error=error,
-            missing_ok=missing_ok,
-        )
-        await self._ask(asked, shield=True)
+        shield = method != "GET" and not abandon
+        status, content = await self._answer(asked, shield=shield, patience=patience)
+        if status == _NOT_FOUND and missing_ok:
+            return None
+        if status >= _FIRST_ERROR:
+            words = content.get("message") if isinstance(content, dict) else content
+            text = str(words or "").strip() or f"HTTP status {status}"
+            raise error(
+                text,
+                operation=operation,
+                subject=subject,
+                status=status,
+                hint=room_hint(text),
+            )
+        return content
 
     @asynccontextmanager
     async def execute(
@@ -167,9 +134,10 @@ class Daemon:
     ) -> AsyncIterator[tuple[ByteStream, str]]:
         """Run a command in a container; give its stream, in frames, and its id.
 
-        Leaving the block closes the stream. Errors as in ``get``.
+        Leaving the block closes the stream. Errors as in ``ask``.
         """
-        made = await self.post(
+        made = await self.ask(
+            "POST",
             f"/containers/{container}/exec",
             {
                 "AttachStdin": stdin,
@@ -201,7 +169,7 @@ class Daemon:
     ) -> T:
         """Call ``function`` with the docker library's client, in a thread.
 
-        Errors as in ``get``. With ``abandon`` the call happens unseen after a
+        Errors as in ``ask``. With ``abandon`` the call happens unseen after a
         cancellation: right for reading, wrong for making something.
         """
 
@@ -230,38 +198,19 @@ class Daemon:
         if self._client is not None:
             self._client.close()
 
-    async def _ask(
-        self,
-        asked: _Question,
-        *,
-        shield: bool = False,
-        patience: float | None = PATIENCE,
-    ) -> Json:
+    async def _answer(
+        self, asked: _Question, *, shield: bool, patience: float | None
+    ) -> tuple[int, Json]:
         try:
-            with (
-                anyio.CancelScope(shield=shield),
-                anyio.fail_after(patience),
-            ):
-                status, content = await self._exchange(asked)
+            with anyio.CancelScope(shield=shield), anyio.fail_after(patience):
+                answer = await self._exchange(asked)
         except TimeoutError as fault:
             raise asked.unanswered(f"none within {patience:g} s") from fault
         except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as fault:
             raise asked.unanswered(str(fault) or type(fault).__name__) from fault
         except ValueError as fault:
             raise asked.unanswered(f"it broke off: {fault}") from fault
-        if status == _NOT_FOUND and asked.missing_ok:
-            return None
-        if status >= _FIRST_ERROR:
-            words = content.get("message") if isinstance(content, dict) else content
-            text = str(words or "").strip() or f"HTTP status {status}"
-            raise asked.error(
-                text,
-                operation=asked.operation,
-                subject=asked.subject,
-                status=status,
-                hint=room_hint(text),
-            )
-        return content
+        return answer
 
     async def _exchange(self, asked: _Question) -> tuple[int, Json]:
         # In HTTP/1.0 an answer ends with its connection, and has no chunks to put
@@ -287,17 +236,15 @@ class _Question:
 
     method: str
     path: str
-    query: Mapping[str, object] | None
-    body: object = None
+    query: Mapping[str, object]
+    body: object
     operation: str
     subject: str
-    error: type[EngineError]
-    missing_ok: bool
 
     def request(self) -> bytes:
         """Return the bytes to send."""
         content = b"" if self.body is None else json.dumps(self.body).encode()
-        target = quote(self.path) + _query(self.query or {})
+        target = quote(self.path) + _query(self.query)
         head = (
             f"{self.method} {target} HTTP/1.0\r\nHost: docker\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"

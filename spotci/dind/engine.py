@@ -409,7 +409,7 @@ def _registry_port(settings: EngineSettings, state: ContainerState) -> int | Non
 
 
 async def _info(engine: DindEngine) -> dict[str, Any]:
-    found: dict[str, Any] = await engine.inner.get(
-        "/info", operation="inspect engine", subject=engine.settings.name
+    found: dict[str, Any] = await engine.inner.ask(
+        "GET", "/info", operation="inspect engine", subject=engine.settings.name
     )
     return found

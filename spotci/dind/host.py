@@ -223,8 +223,8 @@ async def _paths(outer: Outer, settings: EngineSettings) -> Mapping[str, str]:
         (PRIVATE, settings.private_volume),
         (ROOT, settings.work_volume),
     ):
-        found = await outer.daemon.get(
-            f"/volumes/{name}", operation="inspect volume", subject=name
+        found = await outer.daemon.ask(
+            "GET", f"/volumes/{name}", operation="inspect volume", subject=name
         )
         places[inside] = str(found["Mountpoint"])
     return MappingProxyType(places)

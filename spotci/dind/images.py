@@ -226,7 +226,8 @@ class _Request:
         reference = self._reference
         if reference.tag is None:
             return
-        await self._engine.inner.post(
+        await self._engine.inner.ask(
+            "POST",
             f"/images/{identity}/tag",
             query={"repo": reference.repository, "tag": reference.tag},
             operation="tag image",
@@ -252,7 +253,8 @@ class _Request:
 
     async def _digest(self) -> str:
         """Ask the registry, through the engine, what it has under the name."""
-        found: _Found = await self._engine.inner.get(
+        found: _Found = await self._engine.inner.ask(
+            "GET",
             f"/distribution/{self._name}/json",
             operation="pull image",
             subject=self._name,
@@ -308,7 +310,8 @@ class _Request:
     async def _inspect(self, daemon: Daemon, name: str) -> _Found | None:
         """Return what a daemon knows of an image, None where it has none that suits."""
         try:
-            found: _Found = await daemon.get(
+            found: _Found = await daemon.ask(
+                "GET",
                 f"/images/{name}/json",
                 operation="inspect image",
                 subject=name,

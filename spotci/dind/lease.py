@@ -247,7 +247,8 @@ async def _objects(
     filters = {"label": wanted} if wanted else {}
 
     async def ask(path: str, **query: object) -> None:
-        found[path] = await engine.inner.get(
+        found[path] = await engine.inner.ask(
+            "GET",
             f"/{path}",
             query={"filters": filters, **query},
             operation="list",
@@ -268,7 +269,8 @@ async def _remove(engine: DindEngine, kind: str, subjects: Iterable[str]) -> Non
 
     async def one(subject: str) -> None:
         try:
-            await engine.inner.delete(
+            await engine.inner.ask(
+                "DELETE",
                 f"/{kind}s/{subject}",
                 query=_REMOVAL[kind],
                 operation=f"remove {kind}",

@@ -47,8 +47,8 @@ async def remove_leftovers(engine: DindEngine) -> None:
 
 async def _list(engine: DindEngine, path: str, **query: object) -> list[dict[str, Any]]:
     kind = path.partition("/")[0]
-    found = await engine.inner.get(
-        f"/{path}", query=query, operation="list", subject=kind
+    found = await engine.inner.ask(
+        "GET", f"/{path}", query=query, operation="list", subject=kind
     )
     items: list[dict[str, Any]] = found["Volumes"] if kind == "volumes" else found
     return items or []
@@ -63,7 +63,8 @@ async def _remove(
 ) -> None:
     async def one(name: str) -> None:
         try:
-            await engine.inner.delete(
+            await engine.inner.ask(
+                "DELETE",
                 f"/{kind}s/{name}",
                 query=query,
                 operation=f"remove {kind}",

@@ -62,7 +62,8 @@ class Outer:
 
     async def state(self, name: str) -> ContainerState | None:
         """Return the state of a container, None where there is none."""
-        found = await self.daemon.get(
+        found = await self.daemon.ask(
+            "GET",
             f"/containers/{name}/json",
             operation="inspect container",
             subject=name,
@@ -72,7 +73,8 @@ class Outer:
 
     async def create(self, name: str, config: dict[str, Any]) -> str:
         """Create a container from the Engine API's own words; return its id."""
-        made = await self.daemon.post(
+        made = await self.daemon.ask(
+            "POST",
             "/containers/create",
             config,
             query={"name": name},
@@ -91,13 +93,17 @@ class Outer:
 
     async def start(self, name: str) -> None:
         """Start a container."""
-        await self.daemon.post(
-            f"/containers/{name}/start", operation="start container", subject=name
+        await self.daemon.ask(
+            "POST",
+            f"/containers/{name}/start",
+            operation="start container",
+            subject=name,
         )
 
     async def stop(self, name: str, *, grace: int = 10) -> None:
         """Stop a container; none is there, or it is stopped: no error."""
-        await self.daemon.post(
+        await self.daemon.ask(
+            "POST",
             f"/containers/{name}/stop",
             query={"t": grace},
             operation="stop container",
@@ -107,7 +113,8 @@ class Outer:
 
     async def remove(self, name: str) -> None:
         """Kill and remove a container with its anonymous volumes."""
-        await self.daemon.delete(
+        await self.daemon.ask(
+            "DELETE",
             f"/containers/{name}",
             query={"v": True, "force": True},
             operation="remove container",
@@ -117,7 +124,8 @@ class Outer:
 
     async def wait(self, name: str) -> None:
         """Wait for the end of a container, however long it takes."""
-        await self.daemon.post(
+        await self.daemon.ask(
+            "POST",
             f"/containers/{name}/wait",
             operation="wait for container",
             subject=name,
@@ -127,7 +135,8 @@ class Outer:
 
     async def remove_volume(self, name: str) -> None:
         """Remove a volume; none is there: no error."""
-        await self.daemon.delete(
+        await self.daemon.ask(
+            "DELETE",
             f"/volumes/{name}",
             operation="remove volume",
             subject=name,
@@ -136,7 +145,8 @@ class Outer:
 
     async def has_image(self, name: str) -> bool:
         """Say whether the host engine has an image."""
-        image = await self.daemon.get(
+        image = await self.daemon.ask(
+            "GET",
             f"/images/{name}/json",
             operation="inspect image",
             subject=name,
@@ -146,8 +156,8 @@ class Outer:
 
     async def info(self) -> dict[str, Any]:
         """Return what the daemon tells of itself and of its machine."""
-        found: dict[str, Any] = await self.daemon.get(
-            "/info", operation="inspect", subject="docker"
+        found: dict[str, Any] = await self.daemon.ask(
+            "GET", "/info", operation="inspect", subject="docker"
         )
         return found
 
@@ -175,7 +185,8 @@ class Outer:
     async def ensure_network(self, settings: EngineSettings) -> None:
         """Create the engine's network where it is missing."""
         name = settings.network
-        network = await self.daemon.get(
+        network = await self.daemon.ask(
+            "GET",
             f"/networks/{name}",
             operation="inspect network",
             subject=name,
@@ -184,7 +195,8 @@ class Outer:
         if network is not None:
             return
         ours = labels.host_labels(settings.name, labels.Role.NETWORK)
-        await self.daemon.post(
+        await self.daemon.ask(
+            "POST",
             "/networks/create",
             {"Name": name, "Driver": "bridge", "Labels": ours},
             operation="create network",
@@ -196,7 +208,8 @@ class Outer:
 
         A service of a compose file is called so: it is the developer's own registry.
         """
-        found: list[dict[str, Any]] = await self.daemon.get(
+        found: list[dict[str, Any]] = await self.daemon.ask(
+            "GET",
             "/containers/json",
             query={"filters": {"publish": [str(port)]}},
             operation="list",

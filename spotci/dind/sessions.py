@@ -93,7 +93,8 @@ class DockerSessions:
         for identity in found.get("ExecIDs") or ():
             if (await self._inspect("exec", identity))["Running"]:
                 return
-        await self._engine.inner.post(
+        await self._engine.inner.ask(
+            "POST",
             f"/containers/{container}/stop",
             query={"t": _GRACE},
             operation="stop container",
@@ -102,7 +103,8 @@ class DockerSessions:
         )
 
     async def _inspect(self, kind: str, identity: str) -> Json:
-        return await self._engine.inner.get(
+        return await self._engine.inner.ask(
+            "GET",
             f"/{kind}/{identity}/json",
             operation="open a shell in",
             subject=identity,
@@ -114,7 +116,8 @@ class DockerSessions:
         self, container: ContainerId, spec: SessionSpec
     ) -> AsyncIterator[DockerSession]:
         inner, terminal = self._engine.inner, spec.terminal
-        made = await inner.post(
+        made = await inner.ask(
+            "POST",
             f"/containers/{container}/exec",
             {
                 "AttachStdin": True,
@@ -179,7 +182,8 @@ class DockerSession:
         """Say that its terminal has another size."""
         # It may have ended meanwhile.
         with suppress(EngineError):
-            await self._daemon.post(
+            await self._daemon.ask(
+                "POST",
                 f"/exec/{self._id}/resize",
                 query={"h": rows, "w": columns},
                 operation="resize",
@@ -188,8 +192,8 @@ class DockerSession:
 
     async def wait(self) -> int:
         """Return its exit code."""
-        found = await self._daemon.get(
-            f"/exec/{self._id}/json", operation="end a shell", subject=self._id
+        found = await self._daemon.ask(
+            "GET", f"/exec/{self._id}/json", operation="end a shell", subject=self._id
         )
         if found["ExitCode"] is None:
             raise ContainerError(
@@ -219,14 +223,18 @@ class KeptJobs:
 
     async def _start(self, container: ContainerId) -> None:
         inner = self._engine.inner
-        await inner.post(
+        await inner.ask(
+            "POST",
             f"/containers/{container}/start",
             operation="start container",
             subject=container,
             error=ContainerError,
         )
-        found = await inner.get(
-            f"/containers/{container}/json", operation="inspect", subject=container
+        found = await inner.ask(
+            "GET",
+            f"/containers/{container}/json",
+            operation="inspect",
+            subject=container,
         )
         if pid := found["State"]["Pid"]:
             port = self._engine.settings.registry_port

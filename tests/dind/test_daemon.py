@@ -66,7 +66,8 @@ def answer(status: str, content: object) -> bytes:
 
 async def test_an_answer_is_decoded(tmp_path: Path) -> None:
     async with answering(tmp_path, answer("200 OK", [{"Id": "a"}])) as (daemon, heard):
-        found = await daemon.get(
+        found = await daemon.ask(
+            "GET",
             "/containers/json",
             query={"all": True, "filters": {"label": ["a=b&c"]}},
             operation="list",
@@ -84,7 +85,8 @@ async def test_an_answer_is_decoded(tmp_path: Path) -> None:
 async def test_a_body_is_sent_as_json_and_no_content_is_none(tmp_path: Path) -> None:
     nothing = b"HTTP/1.0 204 No Content\r\n\r\n"
     async with answering(tmp_path, nothing) as (daemon, heard):
-        found = await daemon.post(
+        found = await daemon.ask(
+            "POST",
             "/containers/create",
             {"Image": "a"},
             query={"name": "x"},
@@ -100,7 +102,9 @@ async def test_a_body_without_a_length_ends_with_the_connection(tmp_path: Path) 
     content = b'{"StatusCode": ' + b" " * 300_000 + b"7}"
     head = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
     async with answering(tmp_path, head + content) as (daemon, _):
-        found = await daemon.post("/containers/a/wait", operation="wait", subject="a")
+        found = await daemon.ask(
+            "POST", "/containers/a/wait", operation="wait", subject="a"
+        )
 
     assert found == {"StatusCode": 7}
 
@@ -124,7 +128,8 @@ async def test_what_the_daemon_refuses_is_an_error_with_its_words(
 ) -> None:
     async with answering(tmp_path, reply) as (daemon, _):
         with pytest.raises(ContainerError) as caught:
-            await daemon.post(
+            await daemon.ask(
+                "POST",
                 "/containers/create",
                 operation="create container",
                 subject="a",
@@ -138,14 +143,20 @@ async def test_what_the_daemon_refuses_is_an_error_with_its_words(
 async def test_what_is_missing_may_be_no_error(tmp_path: Path) -> None:
     gone = answer("404 Not Found", {"message": "No such container: a"})
     async with answering(tmp_path, gone) as (daemon, _):
-        found = await daemon.get(
-            "/containers/a/json", operation="inspect", subject="a", missing_ok=True
+        found = await daemon.ask(
+            "GET",
+            "/containers/a/json",
+            operation="inspect",
+            subject="a",
+            missing_ok=True,
         )
-        await daemon.delete(
-            "/containers/a", operation="remove", subject="a", missing_ok=True
+        await daemon.ask(
+            "DELETE", "/containers/a", operation="remove", subject="a", missing_ok=True
         )
         with pytest.raises(EngineError, match="No such container: a") as caught:
-            await daemon.get("/containers/a/json", operation="inspect", subject="a")
+            await daemon.ask(
+                "GET", "/containers/a/json", operation="inspect", subject="a"
+            )
 
     assert found is None
     assert caught.value.status == 404
@@ -172,7 +183,7 @@ async def test_an_answer_that_breaks_off_is_none(
 ) -> None:
     async with answering(tmp_path, reply) as (daemon, _):
         with pytest.raises(EngineUnavailableError) as caught:
-            await daemon.get("/info", operation="inspect engine", subject="a")
+            await daemon.ask("GET", "/info", operation="inspect engine", subject="a")
 
     assert str(caught.value).startswith(f"inspect engine a: no answer: {reason}")
     assert caught.value.hint == "is the engine still running? see: spotci status"
@@ -193,8 +204,12 @@ async def test_patience_ends(tmp_path: Path) -> None:
     never = anyio.Event()
     async with answering(tmp_path, b"", after=never) as (daemon, _):
         with pytest.raises(EngineUnavailableError, match=r"none within 0\.05 s"):
-            await daemon.post(
-                "/containers/a/start", operation="start", subject="a", patience=0.05
+            await daemon.ask(
+                "POST",
+                "/containers/a/start",
+                operation="start",
+                subject="a",
+                patience=0.05,
             )
 
 
@@ -202,10 +217,14 @@ async def test_a_cancellation_does_not_wait_for_what_only_tells(tmp_path: Path) 
     never = anyio.Event()
     async with answering(tmp_path, b"", after=never) as (daemon, _):
         with anyio.move_on_after(0.05) as asked:
-            await daemon.get("/info", operation="inspect", subject="a")
+            await daemon.ask("GET", "/info", operation="inspect", subject="a")
         with anyio.move_on_after(0.05) as waited:
-            await daemon.post(
-                "/containers/a/wait", operation="wait", subject="a", abandon=True
+            await daemon.ask(
+                "POST",
+                "/containers/a/wait",
+                operation="wait",
+                subject="a",
+                abandon=True,
             )
 
     assert asked.cancelled_caught
@@ -223,7 +242,9 @@ async def test_a_cancellation_waits_for_what_makes_something(tmp_path: Path) -> 
 
         async def make() -> None:
             made.append(
-                await daemon.post("/containers/create", operation="make", subject="a")
+                await daemon.ask(
+                    "POST", "/containers/create", operation="make", subject="a"
+                )
             )
 
         tasks.start_soon(make)

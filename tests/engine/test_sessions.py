@@ -105,8 +105,11 @@ async def test_a_session_sees_what_the_script_left(engine: DindEngine) -> None:
 
 async def test_a_container_runs_only_for_its_sessions(engine: DindEngine) -> None:
     async def is_running() -> bool:
-        found = await engine.inner.get(
-            f"/containers/{container}/json", operation="inspect", subject=container
+        found = await engine.inner.ask(
+            "GET",
+            f"/containers/{container}/json",
+            operation="inspect",
+            subject=container,
         )
         return bool(found["State"]["Running"])
 
