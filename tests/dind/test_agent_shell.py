@@ -78,7 +78,7 @@ def test_a_command_ends_itself_and_nothing_else(shell: list[str]) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_is_left_in_the_background_does_not_disturb(shell: list[str]) -> None:
-    late = "(sleep 0.0$1; echo late; echo late >&2) & printf x"
+    late = "printf x; (sleep 0.0$1; echo late; echo late >&2) &"
     commands = [(late, (str(number % 9),), b"") for number in range(50)]
 
     found = answers(shell, commands)
