@@ -76,7 +76,7 @@ class _Checker:
         stage = job.job.stage
         if stage in self._positions:
             return
-        shown = [name for name in stages if name not in EDGE_STAGES]
+        shown = [name for name in stages if name not in EDGE_STAGES] or stages
         guess = did_you_mean(stage, stages)
         listed = f"the stages are: {', '.join(shown)}"
         self.problems.error(
