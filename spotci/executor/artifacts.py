@@ -199,7 +199,8 @@ class Saver:
             layer=layer,
             files=len(selected.paths),
             bytes=selected.bytes,
-            name=name,
+            # It goes to the record and becomes the name of a file.
+            name=self.trace.secrets.mask_text(name),
         )
 
     async def _read(self, kind: str, selected: Selected) -> bool:

@@ -210,6 +210,18 @@ async def test_the_archive_has_the_name_that_the_job_gives(
     assert [event.name for event in world.events.of(ArtifactsSaved)] == [expected]
 
 
+async def test_a_secret_in_the_name_of_an_archive_is_masked(tmp_path: Path) -> None:
+    build = job("build", artifacts=Artifacts(paths=("app",), name="app-$TOKEN"))
+    token = variable("TOKEN", "s3cr3t-t0ken", Level.PROJECT, masked=True)
+    world = World(tmp_path, build, variables=(token,))
+    world.backend.program("true", files={"app": b"1"})
+
+    await world.run()
+
+    (saved,) = world.events.of(ArtifactsSaved)
+    assert saved.name == "app-[MASKED]"
+
+
 async def test_sections_are_paired(tmp_path: Path) -> None:
     world = World(tmp_path, job("build", script=("make",)))
     world.backend.program(
