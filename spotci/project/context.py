@@ -13,6 +13,7 @@ from spotci.errors import UsageError
 from spotci.project.changes import ProjectRepository
 from spotci.project.envfiles import read_env_files
 from spotci.project.event import event_of
+from spotci.project.gitlab_variables import read_gitlab_variables
 from spotci.project.includes import ProjectIncludeReader
 from spotci.project.masking import Masking
 from spotci.project.predefined import (
@@ -71,6 +72,7 @@ def make_context(project: Project, options: ContextOptions) -> Context:
     """Return the context of a pipeline; raises UsageError for impossible options."""
     event = event_of(project, options)
     files = read_env_files(project, options.env_files)
+    server = read_gitlab_variables(project, protected=event.protected)
     settings = project.settings
     masking = Masking(mask=settings.variables.mask, unmask=settings.variables.unmask)
     predefined = (
@@ -78,7 +80,9 @@ def make_context(project: Project, options: ContextOptions) -> Context:
         for variable in _predefined(project, event)
         if variable.name not in files.unset
     )
-    given = tuple(map(masking.apply, (*files.variables, *_given(options.variables))))
+    # Of one level the last wins: what the user has here beats what the server has.
+    found = (*server.variables, *files.variables, *_given(options.variables))
+    given = tuple(map(masking.apply, found))
     payload = _trigger_payload(project, event, given)
     reader = ProjectIncludeReader(project, source=options.source)
     return Context(
@@ -89,7 +93,8 @@ def make_context(project: Project, options: ContextOptions) -> Context:
         project_path=project.path,
         variables=(*predefined, *payload, *given),
         scoped_variables=tuple(
-            (scope, masking.apply(variable)) for scope, variable in files.scoped
+            (scope, masking.apply(variable))
+            for scope, variable in (*server.scoped, *files.scoped)
         ),
         inputs=MappingProxyType({**files.inputs, **options.inputs}),
         repository=ProjectRepository(
@@ -103,7 +108,7 @@ def make_context(project: Project, options: ContextOptions) -> Context:
         reader=reader,
         changes_always_true=options.full or not settings.run.evaluate_changes,
         protected=event.protected,
-        warnings=(*files.warnings, *masking.warnings),
+        warnings=(*server.warnings, *files.warnings, *masking.warnings),
     )
 
 

@@ -1,10 +1,11 @@
-"""Reads files of other projects from a GitLab server (REST API, version 4)."""
+"""Asks a GitLab server for files and lists of projects (REST API, version 4)."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -12,7 +13,7 @@ from spotci.errors import ReadError
 from spotci.project.fetch import FetchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from spotci.project.fetch import Fetcher
     from spotci.project.include_cache import IncludeCache
@@ -96,15 +97,32 @@ class GitlabApi:
     def _pages(
         self, project: str, what: str, parameters: dict[str, str]
     ) -> Sequence[dict[str, Any]]:
+        try:
+            return self.listing("projects", project, what, parameters)
+        except FetchError as error:
+            if error.status in _REFUSED:
+                raise _denied(project) from None
+            raise _failed(project, error) from None
+
+    def about(self, kind: str, path: str) -> Any:  # noqa: ANN401 - what a server answers
+        """Return what the server tells of one of ``projects``; raises FetchError."""
+        return self._json(f"{kind}/{quote(path, safe='')}")
+
+    def listing(
+        self,
+        kind: str,
+        path: str,
+        what: str,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+    ) -> Sequence[dict[str, Any]]:
+        """Return all pages of a list of one of ``projects`` or ``groups``.
+
+        Raises FetchError.
+        """
         entries: list[dict[str, Any]] = []
         for page in range(1, _PAGES + 1):
             query = urlencode({**parameters, "per_page": "100", "page": str(page)})
-            try:
-                found = self._json(f"{_project(project)}/{what}?{query}")
-            except FetchError as error:
-                if error.status in _REFUSED:
-                    raise _denied(project) from None
-                raise _failed(project, error) from None
+            found = self._json(f"{kind}/{quote(path, safe='')}/{what}?{query}")
             if not isinstance(found, list) or not found:
                 break
             entries += [entry for entry in found if isinstance(entry, dict)]

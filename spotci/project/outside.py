@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from spotci.project.project import Project
     from spotci.source import SourceFile
 
-__all__ = ["OutsideReader"]
+__all__ = ["OutsideReader", "memory_api"]
 
 _TEMPLATE_END = ".gitlab-ci.yml"
 _GITLAB = "https://gitlab.com"
@@ -238,7 +238,7 @@ class OutsideReader:
             return Checkout(root=folder, environ=self._project.environ).read(name)
         api = GitlabApi(
             url=_GITLAB,
-            token=self._token_for(_GITLAB),
+            token=_token_for(self._project, _GITLAB),
             fetcher=self._fetcher,
             cache=self._cache,
         )
@@ -255,20 +255,10 @@ class OutsideReader:
             )
         return GitlabApi(
             url=url,
-            token=self._token_for(url),
+            token=_token_for(self._project, url),
             fetcher=self._fetcher,
             cache=self._cache,
         )
-
-    def _token_for(self, url: str) -> str | None:
-        # The remote may be anybody's server: a token goes only where its owner said.
-        settings = self._project.settings.gitlab
-        owner = (settings.url or _GITLAB).rstrip("/")
-        if url.rstrip("/") != owner:
-            return None
-        if settings.token is not None:
-            return settings.token
-        return self._project.environ.get(settings.token_variable or "")
 
     @cached_property
     def _cache(self) -> IncludeCache:
@@ -281,19 +271,42 @@ class OutsideReader:
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        settings = self._project.settings
-        allowed = set(settings.include.allow_hosts)
-        allow_http = settings.include.allow_http
-        if settings.gitlab.url is not None:
-            # The user's own server may stand in the local network.
-            remote = self._project.remote
-            allowed.add(f"{remote.host}:{remote.port}")
-        return Fetcher(
-            environ=self._project.environ,
-            allow_http=allow_http,
-            allow_hosts=frozenset(allowed),
-            timeout=settings.include.timeout.total_seconds(),
-        )
+        return _fetcher_for(self._project)
+
+
+def memory_api(project: Project) -> GitlabApi:
+    """Return the server of a project; nothing that it answers is kept on disk."""
+    return GitlabApi(
+        url=project.server_url,
+        token=_token_for(project, project.server_url),
+        fetcher=_fetcher_for(project),
+        cache=IncludeCache(folder=None, ttl=0),
+    )
+
+
+def _token_for(project: Project, url: str) -> str | None:
+    # The remote may be anybody's server: a token goes only where its owner said.
+    settings = project.settings.gitlab
+    owner = (settings.url or _GITLAB).rstrip("/")
+    if url.rstrip("/") != owner:
+        return None
+    if settings.token is not None:
+        return settings.token
+    return project.environ.get(settings.token_variable or "")
+
+
+def _fetcher_for(project: Project) -> Fetcher:
+    settings = project.settings
+    allowed = set(settings.include.allow_hosts)
+    if settings.gitlab.url is not None:
+        # The user's own server may stand in the local network.
+        allowed.add(f"{project.remote.host}:{project.remote.port}")
+    return Fetcher(
+        environ=project.environ,
+        allow_http=settings.include.allow_http,
+        allow_hosts=frozenset(allowed),
+        timeout=settings.include.timeout.total_seconds(),
+    )
 
 
 def _verified(content: bytes, integrity: str | None, shown: str) -> bytes:

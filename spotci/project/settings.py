@@ -224,6 +224,9 @@ class GitlabSection:
     )
     #: The name of a variable of the environment that holds the token.
     token_variable: str | None = field(default=None, metadata=_read(text, trusted=True))
+    #: Patterns of projects whose variables, and those of their groups, are read from
+    #: the server: ``acme/*``.
+    variables: tuple[str, ...] = field(default=(), metadata=_read(texts, trusted=True))
     version: str = field(default="18.6.0", metadata=_read(text))
     #: Stands in for the dependency proxy, which mirrors Docker Hub.
     dependency_proxy: str = field(default="docker.io", metadata=_read(text))

@@ -30,6 +30,7 @@ class FakeProject:
     refs: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, str]] = field(default_factory=dict)
     releases: list[str] = field(default_factory=list)
+    namespace: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: dict[str, str], *refs: str) -> str:
         """Add a commit that is HEAD and all the refs; return its id."""
@@ -56,10 +57,14 @@ class FakeGitlab:
     projects: dict[str, FakeProject] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     ill: set[str] = field(default_factory=set)
+    #: Lists of variables by ``groups/path`` or ``projects/path``; others are refused.
+    variables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def answer(self, url: str, headers: Mapping[str, str]) -> Answer | None:
         """Return the answer to a GET of a path with its query; None is no API."""
         parts, prefix = urlsplit(url), f"{self.root}/api/v4/projects/"
+        if parts.path.endswith("/variables"):
+            return self._variables(parts.path, parts.query)
         if not parts.path.startswith(prefix):
             return None
         token = headers.get("PRIVATE-TOKEN")
@@ -79,11 +84,18 @@ class FakeGitlab:
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         return _of_project(project, what, query)
 
+    def _variables(self, path: str, query: str) -> Answer:
+        place = path.removeprefix(f"{self.root}/api/v4/").removesuffix("/variables")
+        entries = self.variables.get(unquote(place))
+        if entries is None:
+            return _message(403, "403 Forbidden")
+        return _page(entries, {k: v[0] for k, v in parse_qs(query).items()})
+
 
 def _of_project(project: FakeProject, what: str, query: Mapping[str, str]) -> Answer:
     match what.split("/"):
         case [""]:
-            return _json({"id": 1})
+            return _json({"id": 1, "namespace": project.namespace})
         case ["repository", "commits", ref]:
             found = project.refs.get(unquote(ref), unquote(ref))
             if found in project.commits:
@@ -105,7 +117,7 @@ def _of_project(project: FakeProject, what: str, query: Mapping[str, str]) -> An
             return _message(404, "404 Not Found")
 
 
-def _page(entries: list[dict[str, str]], query: Mapping[str, str]) -> Answer:
+def _page(entries: list[dict[str, Any]], query: Mapping[str, str]) -> Answer:
     size, number = int(query["per_page"]), int(query["page"])
     return _json(entries[(number - 1) * size : number * size])
 
