@@ -74,8 +74,7 @@ class Watch:
         groups = _watched(loaded.project)
         code = self.run(loaded, self.request, self.manual)
         while code != failure.INTERRUPTED:
-            print("spotci: waits for changes, Ctrl-C ends it", file=sys.stderr)
-            changed = next(groups, None)
+            changed = _next(groups)
             if changed is None:
                 break
             code = self._again(changed, code)
@@ -201,6 +200,15 @@ def _watched(project: Project) -> Iterator[set[str]]:
     # It begins to listen when it is first asked: now, so that no change is missed.
     first = next(watched, set())
     return _groups(project, itertools.chain([first], watched))
+
+
+def _next(groups: Iterator[set[str]]) -> set[str] | None:
+    """Wait for the next group; None where Ctrl-C came, even before the listening."""
+    try:
+        print("spotci: waits for changes, Ctrl-C ends it", file=sys.stderr)
+        return next(groups, None)
+    except KeyboardInterrupt:
+        return None
 
 
 def _groups(
