@@ -19,6 +19,7 @@ from spotci.variables import Level, Variable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from spotci.project.fetch import FetchError
     from spotci.project.gitlab_api import GitlabApi
     from spotci.project.project import Project
 
@@ -27,6 +28,8 @@ __all__ = ["read_gitlab_variables"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OFF = "without variables of the server: SPOTCI_GITLAB_VARIABLES="
 _FORBIDDEN = frozenset({401, 403, 404})
+#: What a token of no owner of a group gets, and one that may not even see the group.
+_NOT_FOR_YOU = frozenset({403, 404})
 #: What a repository may say of itself, though not to get at the variables of others.
 _IDENTITY = ("project.path", "project.remote")
 _PROTECTION = (
@@ -41,7 +44,8 @@ def read_gitlab_variables(project: Project, *, protected: bool) -> FileVariables
 
     ``protected`` says whether the ref gets protected variables. Raises UsageError,
     which never shows the token, for anything that cannot be had: a secret that is
-    silently missing would mislead.
+    silently missing would mislead. A group that refuses is a warning: few developers
+    own the groups above their projects.
     """
     found = FileVariables()
     patterns = project.settings.gitlab.variables
@@ -65,7 +69,7 @@ def read_gitlab_variables(project: Project, *, protected: bool) -> FileVariables
         # The nearest group comes last: it wins.
         for end in range(1, len(parts) + 1):
             group = "/".join(parts[:end])
-            for entry in _ask(api, "groups", group, "variables"):
+            for entry in _of_group(api, group, found):
                 _add(found, entry, Level.GROUP, f"group {group}", protected=protected)
     for entry in _ask(api, "projects", path, "variables"):
         _add(found, entry, Level.PROJECT, f"project {path}", protected=protected)
@@ -93,19 +97,40 @@ def _api(project: Project) -> GitlabApi:
     return api
 
 
+def _of_group(
+    api: GitlabApi, group: str, found: FileVariables
+) -> Sequence[dict[str, Any]]:
+    from spotci.project.fetch import FetchError  # noqa: PLC0415 - start-up time
+
+    try:
+        return api.listing("groups", group, "variables")
+    except FetchError as error:
+        if error.status not in _NOT_FOR_YOU:
+            raise _unreadable("groups", group, error) from None
+        found.warn(
+            f"jobs run without the variables of group {group}: the token may not read"
+            f" them ({error}); it takes one of an owner of the group"
+        )
+        return ()
+
+
 def _ask(api: GitlabApi, kind: str, path: str, what: str) -> Any:  # noqa: ANN401 - what a server answers
     from spotci.project.fetch import FetchError  # noqa: PLC0415 - start-up time
 
     try:
         return api.listing(kind, path, what) if what else api.about(kind, path)
     except FetchError as error:
-        owner = "an owner" if kind == "groups" else "a maintainer"
-        hint = f"it takes a token of {owner} with the scope read_api; {_OFF}"
-        raise UsageError(
-            f"variables of {kind.removesuffix('s')} {path} could not be read because"
-            f" of {error}",
-            hint=hint if error.status in _FORBIDDEN else _OFF,
-        ) from None
+        raise _unreadable(kind, path, error) from None
+
+
+def _unreadable(kind: str, path: str, error: FetchError) -> UsageError:
+    owner = "an owner" if kind == "groups" else "a maintainer"
+    hint = f"it takes a token of {owner} with the scope read_api; {_OFF}"
+    return UsageError(
+        f"variables of {kind.removesuffix('s')} {path} could not be read because"
+        f" of {error}",
+        hint=hint if error.status in _FORBIDDEN else _OFF,
+    )
 
 
 def _add(

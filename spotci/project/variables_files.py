@@ -11,7 +11,8 @@ The file of a project maps names to values; that of the user has three sections:
 
 A value is a text, or ``{type: variable | file, values: {<environment>: text}}``. A text
 that is the path of a file, beginning with ``/`` or ``~``, makes a file variable with
-the content of that file.
+the content of that file. Two attributes are ours, named as GitLab's API names them:
+``masked`` hides the values in logs, ``raw`` keeps them from expansion.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 from spotci.errors import UsageError
 from spotci.project.dotenv import parse_pairs
 from spotci.project.git import GitCommandError
+from spotci.project.masking import SHORTEST_SECRET
 from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ __all__ = ["read_home_file", "read_local_file"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NULL = "tag:yaml.org,2002:null"
+_BOOL = "tag:yaml.org,2002:bool"
+_KEYS = ("type", "values", "masked", "raw")
 
 
 def read_home_file(project: Project, path: Path, found: FileVariables) -> None:
@@ -78,6 +82,15 @@ def read_local_file(project: Project, path: Path, found: FileVariables) -> None:
                     origin=f"{name}:{pair.line}",
                 )
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attributes:
+    """What a map says of a variable beside its values."""
+
+    file: bool
+    masked: bool
+    raw: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,16 +137,31 @@ class _Reader:
 
     def _add(self, name: str, node: Any, level: Level) -> None:  # noqa: ANN401 - as above
         if isinstance(node, ScalarNode):
-            self._add_value(name, node, level, kind=None, scope="*")
+            self._add_value(name, node, level, said=None, scope="*")
             return
         parts = dict(self.entries(node))
+        line = node.start_mark.line + 1
+        for key in (key for key in parts if key not in _KEYS):
+            self.found.warn(f'{self.name}:{line}: {name}: unknown key "{key}", ignored')
         kind = parts["type"].value if "type" in parts else "variable"
         if kind not in {"variable", "file"}:
             raise self.error(node, f"{name}: type must be variable or file")
         if "values" not in parts:
             raise self.error(node, f"{name}: must be a text or have values")
+        said = _Attributes(
+            file=kind == "file",
+            masked=self._switch(name, "masked", parts.get("masked")),
+            raw=self._switch(name, "raw", parts.get("raw")),
+        )
         for scope, value in self.entries(parts["values"]):
-            self._add_value(name, value, level, kind=kind, scope=scope)
+            self._add_value(name, value, level, said=said, scope=scope)
+
+    def _switch(self, name: str, key: str, node: Any) -> bool:  # noqa: ANN401 - as above
+        if node is None:
+            return False
+        if not isinstance(node, ScalarNode) or node.tag != _BOOL:
+            raise self.error(node, f"{name}: {key} must be true or false")
+        return bool(node.value.lower() == "true")
 
     def _add_value(
         self,
@@ -141,24 +169,34 @@ class _Reader:
         node: Any,  # noqa: ANN401 - as above
         level: Level,
         *,
-        kind: str | None,
+        said: _Attributes | None,
         scope: str,
     ) -> None:
         if not isinstance(node, ScalarNode):
             raise self.error(node, f"{name}: must be a text")
         # The text as it is written: a variable of GitLab has no other type.
         value = "" if node.tag == _NULL else str(node.value)
-        content = self._file_content(name, value) if kind is None else None
-        self.found.add(
-            Variable(
-                name=name,
-                value=value if content is None else content,
-                level=level,
-                file=kind == "file" or content is not None,
-                origin=f"{self.name}:{node.start_mark.line + 1}",
-            ),
-            scope,
+        if said is None:
+            content = self._file_content(name, value)
+            value = value if content is None else content
+            said = _Attributes(file=content is not None, masked=False, raw=False)
+        origin = f"{self.name}:{node.start_mark.line + 1}"
+        short = len(value) < SHORTEST_SECRET
+        if said.masked and short:
+            self.found.warn(
+                f"{origin}: {name}: fewer than {SHORTEST_SECRET} characters: it is"
+                " not masked"
+            )
+        variable = Variable(
+            name=name,
+            value=value,
+            level=level,
+            expand=not said.raw,
+            file=said.file,
+            masked=said.masked and not short,
+            origin=origin,
         )
+        self.found.add(variable, scope)
 
     def _file_content(self, name: str, value: str) -> str | None:
         if not value.startswith(("/", "~/")) or "\n" in value or "\0" in value:

@@ -50,7 +50,8 @@ class FakeGitlab:
     """Projects by path; ``renamed`` leads from an old path to the present one.
 
     ``root`` is the path that the server lies below, such as ``/gitlab``. Projects in
-    ``ill`` are answered for by a proxy in front of the server, with an error page.
+    ``ill``, and owners of variables, are answered for by a proxy in front of the
+    server, with an error page.
     """
 
     root: str = ""
@@ -86,6 +87,8 @@ class FakeGitlab:
 
     def _variables(self, path: str, query: str) -> Answer:
         place = path.removeprefix(f"{self.root}/api/v4/").removesuffix("/variables")
+        if unquote(place) in self.ill:
+            return Answer(b"<html>502 Bad Gateway</html>", 502)
         entries = self.variables.get(unquote(place))
         if entries is None:
             return _message(403, "403 Forbidden")

@@ -146,6 +146,60 @@ def test_variables_of_environments_are_for_their_jobs_alone(
     assert value("preview/x") == "all"
 
 
+def test_attributes_of_a_variable(repository: GitFolder) -> None:
+    text = (
+        "A: {masked: true, values: {'*': long-enough, staging: another-one}}\n"
+        "B: {masked: false, values: {'*': long-enough}}\n"
+        "C: {raw: true, type: file, masked: true, values: {'*': 'a $value'}}\n"
+        "D: long-enough\n"
+    )
+    repository.write({".gitlab-ci-local-variables.yml": text})
+
+    found = read(repository)
+
+    assert {
+        variable.name: (variable.masked, not variable.expand, variable.file)
+        for variable in found.variables
+    } == {
+        "A": (True, False, False),
+        "B": (False, False, False),
+        "C": (True, True, True),
+        "D": (False, False, False),
+    }
+    assert [(scope, each.masked) for scope, each in found.scoped] == [("staging", True)]
+    assert found.warnings == []
+
+
+def test_attributes_in_the_users_file(repository: GitFolder) -> None:
+    home_file(
+        repository,
+        "variables.yml",
+        "global:\n  A: {masked: true, values: {'*': long-enough}}\n",
+    )
+
+    (variable,) = read(repository).variables
+
+    assert (variable.masked, variable.level) == (True, Level.INSTANCE)
+
+
+def test_attributes_that_do_nothing_are_warned_about(repository: GitFolder) -> None:
+    repository.write(
+        {
+            ".gitlab-ci-local-variables.yml": "A:\n"
+            "  mask: true\n  masked: true\n  values: {'*': short}\n"
+        }
+    )
+
+    found = read(repository)
+
+    assert [variable.masked for variable in found.variables] == [False]
+    name = ".gitlab-ci-local-variables.yml"
+    assert [warning.message for warning in found.warnings] == [
+        f'{name}:2: A: unknown key "mask", ignored',
+        f"{name}:4: A: fewer than 8 characters: it is not masked",
+    ]
+
+
 def test_files_as_values(repository: GitFolder, tmp_path: Path) -> None:
     hosts = Path(repository.environ["HOME"], "known_hosts")
     hosts.write_text("host key")
@@ -299,6 +353,12 @@ def test_lines_of_another_tool_are_warned_about(repository: GitFolder) -> None:
             "A: {type: file}\n",
             ".gitlab-ci-local-variables.yml:1: A: must be a text or have values",
             id="no values",
+        ),
+        pytest.param(
+            ".gitlab-ci-local-variables.yml",
+            "A:\n  masked: yes please\n  values: {'*': x}\n",
+            ".gitlab-ci-local-variables.yml:2: A: masked must be true or false",
+            id="masked",
         ),
         pytest.param(
             ".gitlab-ci-local-variables.yml",

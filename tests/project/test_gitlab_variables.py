@@ -168,13 +168,6 @@ def test_all_pages_are_read_and_none_is_kept(
     ("place", "changed", "message"),
     [
         pytest.param(
-            "groups/acme",
-            {},
-            "variables of group acme could not be read because of HTTP code `403`"
-            " error\nit takes a token of an owner with the scope read_api",
-            id="no owner of the group",
-        ),
-        pytest.param(
             PROJECT,
             {},
             "variables of project acme/web/Shop could not be read because of HTTP code"
@@ -205,6 +198,32 @@ def test_what_cannot_be_had_is_an_error_without_the_token(
 
     assert message in str(caught.value)
     assert TOKEN not in str(caught.value)
+
+
+def test_a_group_that_refuses_is_a_warning_and_the_others_count(
+    repository: GitFolder, gitlab: FakeGitlab
+) -> None:
+    gitlab.variables["groups/acme/web"] = [entry("OF_GROUP")]
+    gitlab.variables[PROJECT] = [entry("OF_PROJECT")]
+    del gitlab.variables["groups/acme"]
+
+    context = context_of(repository)
+
+    assert {"OF_GROUP", "OF_PROJECT"} <= effective(context.variables).keys()
+    (warning,) = context.warnings
+    assert warning.message == (
+        "jobs run without the variables of group acme: the token may not read them"
+        " (HTTP code `403` error); it takes one of an owner of the group"
+    )
+
+
+def test_a_group_that_fails_is_an_error(
+    repository: GitFolder, gitlab: FakeGitlab
+) -> None:
+    gitlab.ill = {"groups/acme"}
+
+    with pytest.raises(UsageError, match="variables of group acme could not be read"):
+        context_of(repository)
 
 
 def test_a_server_that_fails_is_an_error(
