@@ -23,8 +23,9 @@ Configuration errors are reported together, as ``ExceptionGroup[ConfigError]``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from spotci.source import Span

@@ -6,10 +6,12 @@ JSON. The reports know a run by its events alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,12 @@ Variables are not expanded yet: dotenv reports can still change them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NewType
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,11 @@ started anew. A stamp holds the boot of the machine and the start of the process
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from spotci.dataclass import dataclass
 
 __all__ = ["ProcessStamp", "current_process"]
 

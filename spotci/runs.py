@@ -29,10 +29,11 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.event_json import decode_event, encode_value, result_from
 from spotci.events import (

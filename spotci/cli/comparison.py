@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spotci.cli.shapes import job_shape
+from spotci.dataclass import dataclass
 from spotci.variables import effective
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.executor.images import is_docker, is_docker_service
 from spotci.pipeline import When

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import anyio
 from spotci.cli.aside import Screen
 from spotci.cli.selection import find_jobs, unknown
 from spotci.cli.terminal import Terminal, converse
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.executor.breakpoints import AFTER
 from spotci.executor.debug import StopKind

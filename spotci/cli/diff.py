@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from spotci.cli.json_form import errors_as_json, print_document
 from spotci.cli.loading import compile_in, open_here
 from spotci.cli.options import EVENTS, PipelineCommand, pipeline_options
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from spotci.cli.elsewhere import ProjectElsewhere, UncheckedError, open_checkout
 from spotci.cli.loading import config_file, record_folder, source_kind
 from spotci.cli.planning import run_variables
 from spotci.context import PipelineSource
+from spotci.dataclass import dataclass
 from spotci.errors import ConfigError, ReadError, UsageError
 from spotci.executor.downstream import (
     DownstreamError,

@@ -6,7 +6,6 @@ Another project is a checkout on this machine that the settings name under
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from anyio import to_thread
 
 from spotci.cli.earlier import handed_on
 from spotci.cli.loading import record_folder
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.events import JobStatus
 from spotci.executor.elsewhere import ElsewhereUnavailableError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ from spotci.cli.loading import load
 from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import job_shape
 from spotci.cli.words import complete_jobs
+from spotci.dataclass import dataclass
 from spotci.variables import Level, effective
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import gc
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from spotci.cli.selection import find_jobs, unknown
+from spotci.dataclass import dataclass
 from spotci.pipeline import Pipeline
 from spotci.run_number import next_number
 

@@ -6,12 +6,13 @@ changed files). A command gets them as one value, :class:`Chosen`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:

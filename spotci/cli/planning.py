@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from spotci.cli.consent import docker_jobs
 from spotci.cli.engine_settings import parse_size
 from spotci.cli.loading import source_kind
 from spotci.cli.proxies import job_proxies
+from spotci.dataclass import dataclass
 from spotci.executor.backend import Limits
 from spotci.executor.plan import RunOptions, RunPlan
 from spotci.runs import job_slugs

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from inspect import getsource
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.project import settings as source_module
 from spotci.project.settings import SECTIONS
 

@@ -9,12 +9,12 @@ import sys
 import termios
 import tty
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.executor.backend import SessionSpec
 from spotci.executor.session_program import session_command, shell_environment
 

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from spotci.cli.dispatch import ProgressBoard
 from spotci.cli.earlier import earlier_jobs, sources_without
 from spotci.cli.planning import Task, make_plan, read_source
 from spotci.cli.selection import Request, select
+from spotci.dataclass import dataclass
 from spotci.events import JobFinished, JobLog, Notice, Progress
 from spotci.executor.run import execute
 from spotci.report.terminal import Paint, printable, use_colour

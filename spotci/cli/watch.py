@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from spotci.cli import failure
 from spotci.cli.earlier import reusing
 from spotci.cli.loading import load, record_folder
 from spotci.cli.selection import Request, select, select_manual
+from spotci.dataclass import dataclass
 from spotci.errors import SpotciError, UsageError
 from spotci.events import JobStatus
 from spotci.parser.nodes import Mapping as MappingNode

@@ -15,7 +15,7 @@ a fork costs more than all the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from spotci.dataclass import dataclass
 
 __all__ = ["PROGRAM", "Answer", "AnswerDecoder", "Scripts", "quote"]
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from spotci.dataclass import dataclass
 from spotci.dind.boot import socket_dir
 from spotci.dind.labels import ENGINE, MARK, ROLE, USER, Role
 from spotci.dind.outer import connect_outer

@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 
+from spotci.dataclass import dataclass
 from spotci.dind.space import room_hint
 from spotci.dind.transport import hijack, open_stream
 from spotci.errors import EngineError, EngineUnavailableError

@@ -12,7 +12,7 @@ any number of spotci processes may start at once::
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.dind import boot, labels, registry
 from spotci.dind.daemon import Daemon
 from spotci.dind.fitness import check_engine

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.dind import boot
 from spotci.dind.engine import engine_status
 from spotci.dind.host import helper_config, host_socket

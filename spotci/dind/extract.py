@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import tarfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 
 if TYPE_CHECKING:

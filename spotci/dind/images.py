@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.dind.image_facts import image_info, is_newer, suits_platform
 from spotci.dind.image_transfer import copy_image, pull_image
 from spotci.dind.references import Reference

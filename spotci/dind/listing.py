@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.executor.backend import FileEntry
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.dind import labels
 from spotci.dind.daemon import Daemon
 from spotci.dind.fitness import check_host

@@ -6,8 +6,9 @@ and what stays free on the disk. What was not used for the longest time goes fir
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ colon or is ``localhost``; anything else is a repository of Docker Hub.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from spotci.dataclass import dataclass
 
 __all__ = ["HUB", "Reference"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.dind.links import link_layer
 from spotci.dind.manifest import Manifest, delta, digest, stats_of
 from spotci.dind.store import Kind

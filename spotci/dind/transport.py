@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
 
+from spotci.dataclass import dataclass
 from spotci.dind.tls import TlsClient, client_context
 from spotci.errors import EngineError, EngineUnavailableError
 

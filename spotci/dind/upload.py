@@ -10,12 +10,13 @@ import os
 import stat
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import from_thread, to_thread
 
+from spotci.dataclass import dataclass
 from spotci.dind import tar
 from spotci.dind.manifest import racy, stat_record
 from spotci.errors import EngineError

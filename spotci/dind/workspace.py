@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.dind.agent import ScriptError
 from spotci.dind.download import download
 from spotci.dind.links import link_layer

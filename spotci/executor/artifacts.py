@@ -7,9 +7,9 @@ can make it fail, junit counts its tests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.executor.reports import (
     DOTENV_LIMIT,

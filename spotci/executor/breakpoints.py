@@ -12,8 +12,8 @@ comes back: the script goes on with what it had.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from spotci.dataclass import dataclass
 from spotci.executor.script import quote
 
 __all__ = ["AFTER", "BreakFilter", "Breaks", "Pause"]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.events import (
     ChildPipelineFinished,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.executor.doublestar import compile_pattern, is_literal
 from spotci.pipeline import CachePolicy, SaveWhen
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.executor.trace import YELLOW
 

@@ -10,10 +10,11 @@ import math
 import secrets
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.events import JobStatus
 from spotci.executor.backend import KeptJob

@@ -6,10 +6,11 @@ GitLab describes it under "Downstream pipelines".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from spotci.dataclass import dataclass
 from spotci.variables import YAML_LEVELS, Level, effective, expand_all
 
 if TYPE_CHECKING:

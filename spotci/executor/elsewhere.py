@@ -7,12 +7,13 @@ GitLab's YAML reference describe both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.end import End, failed
 from spotci.executor.handover import Handover, adopt

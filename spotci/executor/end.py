@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.trace import GREEN

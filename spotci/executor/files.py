@@ -7,9 +7,10 @@ import stat
 from bisect import bisect_left
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.executor.doublestar import compile_pattern, is_literal, literal_prefix
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.pipeline import JobName
 from spotci.variables import effective, expand

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.executor.artifacts import tell_downloads
 from spotci.executor.cache import resolve_caches
 from spotci.executor.cache_phases import find_caches, tell_restored

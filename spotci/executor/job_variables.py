@@ -7,10 +7,11 @@ undefined is empty. GitLab's "Where variables can be used" describes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.variables import Level, Variable, effective, expand, expand_all
 from spotci.variables import expand_runner as _expand_runner
 

@@ -12,9 +12,9 @@ escape sequence in the middle is one again when the sequence is gone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from spotci.dataclass import dataclass
 from spotci.executor.masking import MaskStream
 from spotci.executor.neutral import last_overwrites, neutralise
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.artifacts import Saver, resolve_artifacts
 from spotci.executor.cache_phases import CacheSaver

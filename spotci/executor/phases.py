@@ -14,13 +14,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from spotci import __version__
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError, ImagePullError
 from spotci.events import FailureReason, JobStatus
 from spotci.executor.concurrency import first_error, together

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError, ImagePullError
 from spotci.executor.backend import (
     ContainerSpec,

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.events import (
     JobFinished,
     JobResult,

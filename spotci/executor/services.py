@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.executor.backend import ContainerSpec
 from spotci.executor.concurrency import together, uninterrupted

@@ -8,9 +8,9 @@ that the shell reads and removes: so what it sets, and the folder it goes to, st
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.executor.script import SHELLS, echo_command, quote
 
 if TYPE_CHECKING:

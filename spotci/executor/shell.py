@@ -12,12 +12,13 @@ import signal
 import subprocess
 import tempfile
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import ContainerError
 from spotci.executor.backend import Backend, ContainerId, Exit, ImageInfo
 from spotci.executor.shell_process import inherited_variables

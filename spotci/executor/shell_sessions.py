@@ -9,13 +9,14 @@ import subprocess
 import termios
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.errors import ContainerError
 from spotci.executor.backend import KeptJob, surplus_runs
 from spotci.executor.shell_process import inherited_variables

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.executor.backend import (
     FileEntry,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

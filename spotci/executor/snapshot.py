@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError, SpotciError
 from spotci.executor.progress import LastProgress, telling
 

@@ -7,9 +7,9 @@ is refused, is the runner's.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.executor.submodules import plan_submodules
 

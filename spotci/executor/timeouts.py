@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.durations import parse_duration
 
 if TYPE_CHECKING:

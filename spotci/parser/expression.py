@@ -20,11 +20,12 @@ GitLab's own evaluator (``Gitlab::Ci::Pipeline::Expression``), which runs in Rub
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, assert_never, cast
 
+from spotci.dataclass import dataclass
 from spotci.parser import regex
 
 if TYPE_CHECKING:

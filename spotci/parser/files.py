@@ -6,9 +6,10 @@ patterns; the answers for one compilation are kept here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import ReadError
 from spotci.parser.globs import compile_glob
 

@@ -21,10 +21,10 @@ dialects: in theirs a trailing ``**`` recurses.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.regex import compile_re2, encodable
 
 if TYPE_CHECKING:

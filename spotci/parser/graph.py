@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import GraphError
 from spotci.parser.cycles import find_cycle
 from spotci.parser.needs import matrix_problems

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.errors import IncludeError, ReadError, YamlError
 from spotci.parser.files import RepositoryFiles
 from spotci.parser.header import content_of

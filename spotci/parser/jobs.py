@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import GraphError
 from spotci.parser.only import match_only
 from spotci.parser.rules import RuleError, RuleMatch, match_rules

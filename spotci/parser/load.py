@@ -6,9 +6,9 @@ The order is GitLab's: documents and inputs, includes, merge, ``extends``,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import YamlError
 from spotci.parser.include import Includer
 from spotci.parser.merge import extend_all

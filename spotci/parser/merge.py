@@ -7,10 +7,11 @@ immutable and shared, so every value keeps the place that it came from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import KeywordError, YamlError
 from spotci.parser.nodes import Entry, Mapping, Scalar, Sequence
 from spotci.parser.problems import did_you_mean

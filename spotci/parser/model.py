@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.keywords.decoding import plain_mapping
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ The name of a job with ``parallel`` stands for all its instances;
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.matrix import (
     combinations,
     instance_name,

@@ -6,9 +6,11 @@ Scalars are resolved as GitLab's loader does (YAML 1.1): ``yes`` is True, ``012`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
+
+from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

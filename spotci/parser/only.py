@@ -8,9 +8,9 @@ not for merge requests, unless there are ``workflow:rules``. GitLab's source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.model import Only, RefPattern
 from spotci.parser.regex import pattern_of
 from spotci.parser.rules import condition_holds, expand_globs

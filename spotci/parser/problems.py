@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import ConfigWarning, KeywordError
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ GitLab's source: ``Gitlab::UntrustedRegexp`` and its ``RubySyntax``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
+
+from spotci.dataclass import dataclass
 
 __all__ = ["Pattern", "compile_re2", "pattern_of", "valid_re2"]
 

@@ -7,10 +7,11 @@ The same for jobs, for ``workflow`` and for ``include``. Every decision is trace
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.expression import evaluate, explain, truthy, variable_names
 from spotci.parser.files import RepositoryFiles, RuleError
 from spotci.parser.model import RuleTrace

@@ -15,10 +15,11 @@ counted with all that it stands for) are bounded while reading.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from spotci.dataclass import dataclass
 from spotci.errors import YamlError
 from spotci.parser.nodes import Entry, Mapping, Reference, Scalar, Sequence
 from spotci.parser.scalars import UnspecifiedClassError, resolve, resolve_tagged

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import ReadError
 from spotci.project.git import GitCommandError, git_output, read_git
 from spotci.project.tree import list_checkout

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spotci.context import Context
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.changes import ProjectRepository
 from spotci.project.envfiles import read_env_files

@@ -12,9 +12,9 @@ r"""Files of ``KEY=VALUE`` lines.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ In the order of precedence, the weakest first:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import ConfigWarning, UsageError
 from spotci.project.dotenv import parse_pairs, read_pairs
 from spotci.project.load_settings import REPOSITORY_FILE

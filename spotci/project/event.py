@@ -16,12 +16,12 @@ the files that are there, whatever the ref is called.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from spotci.context import MergeRequest, PipelineSource
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.git import GitCommandError
 from spotci.project.predefined import NO_SHA

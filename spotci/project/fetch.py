@@ -11,10 +11,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from spotci.dataclass import dataclass
 from spotci.errors import SpotciError
 from spotci.project.checkouts import MAX_BYTES
 

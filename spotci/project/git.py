@@ -7,11 +7,12 @@ need (changed files, the list of files, old versions) is asked for by them.
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import SpotciError, UsageError
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.project.git import git_output
 
 if TYPE_CHECKING:

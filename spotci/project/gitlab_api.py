@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from spotci.dataclass import dataclass
 from spotci.errors import ReadError
 from spotci.project.fetch import FetchError
 

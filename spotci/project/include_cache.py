@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.project.fetch import FetchError
 
 if TYPE_CHECKING:

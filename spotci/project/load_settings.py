@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.dotenv import read_pairs
 from spotci.project.setting_values import WrongValueError

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.errors import ConfigWarning
 
 if TYPE_CHECKING:

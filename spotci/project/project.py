@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.git import git_output, read_commit, read_git
 from spotci.project.load_settings import load_settings

@@ -18,11 +18,12 @@ from __future__ import annotations
 import stat
 import subprocess
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.errors import ConfigWarning, UsageError
 from spotci.project.load_settings import user_file
 from spotci.project.masking import SHORTEST_SECRET

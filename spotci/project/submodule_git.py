@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.project.git import GitCommandError, git_output
 from spotci.project.git_directory import GitDirectories
 from spotci.project.project import open_project

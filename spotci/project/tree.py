@@ -16,11 +16,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.git import GitCommandError, git_output, git_outputs
 from spotci.project.git_directory import GitDirectories

@@ -18,7 +18,6 @@ the content of that file. Two attributes are ours, named as GitLab's API names t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
 
+from spotci.dataclass import dataclass
 from spotci.errors import UsageError
 from spotci.project.dotenv import parse_pairs
 from spotci.project.git import GitCommandError

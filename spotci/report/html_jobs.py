@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.events import JobStatus
 from spotci.report.critical_path import critical_path
 from spotci.report.html_log import read_log

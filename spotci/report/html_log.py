@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from spotci.dataclass import dataclass
 from spotci.report.ansi_html import to_html
 from spotci.report.terminal import printable, without_colours
 from spotci.report.words import describe_duration

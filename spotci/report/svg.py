@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from spotci.dataclass import dataclass
 from spotci.report.terminal import cell_width, fit
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ null. GitLab: ``Entry::Default`` and ``Entry::Inherit``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.parser.keywords.artifacts import decode_artifacts
 from spotci.parser.keywords.cache import decode_caches
 from spotci.parser.keywords.decoding import (

@@ -7,12 +7,13 @@ GitLab: ``Entry::Job``, ``Entry::Bridge``, ``Entry::Jobs`` and their ``Processab
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from spotci.dataclass import dataclass
 from spotci.parser.keywords.decoding import (
     attribute,
     choice,

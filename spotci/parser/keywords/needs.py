@@ -7,10 +7,10 @@ editions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.keywords.decoding import (
     boolean,
     flattened,

@@ -6,11 +6,11 @@ keywords whose effect is missing in a local run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from spotci.dataclass import dataclass
 from spotci.parser.keywords.decoding import is_null
 from spotci.parser.nodes import Mapping, Scalar, Sequence
 
