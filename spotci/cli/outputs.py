@@ -28,17 +28,19 @@ _EARLIER = 5
 def reporters_of(task: Task) -> list[Reporter]:
     """Return the reports that the settings and the options ask for.
 
-    ``auto`` is the live board where a person looks on, and plain lines elsewhere. They
-    step aside where the task has a person look into its jobs.
+    ``auto`` is the live board where a person looks on, and plain lines elsewhere and
+    where their times are asked for. They step aside where the task has a person look
+    into its jobs.
     """
     reporters = _chosen(task)
     return task.debugger.screen.share(reporters) if task.debugger else reporters
 
 
 def _chosen(task: Task) -> list[Reporter]:
-    output = task.loaded.project.settings.run.output
+    settings = task.loaded.project.settings.run
+    output = settings.output
     if output == "auto":
-        output = "live" if _watched() else "plain"
+        output = "live" if _watched() and not settings.timestamps else "plain"
     if output == "json":
         from spotci.report.jsonl import JsonLinesReport  # noqa: PLC0415 - as used
 
@@ -64,7 +66,8 @@ def _chosen(task: Task) -> list[Reporter]:
         return [live, summary]
     from spotci.report.plain import PlainReport  # noqa: PLC0415 - as used
 
-    return [PlainReport(sys.stdout, paint=paint), summary]
+    plain = PlainReport(sys.stdout, paint=paint, timestamps=settings.timestamps)
+    return [plain, summary]
 
 
 def earlier_durations(store: RunStore) -> Mapping[JobName, float]:

@@ -125,6 +125,7 @@ def _options(task: Task) -> RunOptions:
         manual=task.manual,
         named=task.selection.named,
         fail_fast=run.fail_fast,
+        no_delay=run.no_delay,
         keep=run.keep,
         timeout=run.timeout,
         job_timeout=run.job_timeout,

@@ -32,9 +32,11 @@ _SETTINGS = {
     "engine": "engine.kind",
     "concurrency": "run.concurrency",
     "fail_fast": "run.fail_fast",
+    "no_delay": "run.no_delay",
     "keep": "run.keep",
     "timeout": "run.timeout",
     "output": "run.output",
+    "timestamps": "run.timestamps",
     "dind_service": "engine.dind_service",
     "artifacts_to_source": "run.artifacts_to_source",
 }
@@ -89,6 +91,11 @@ _SETTINGS = {
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
+    "--no-delay",
+    is_flag=True,
+    help="Start delayed jobs at once, whatever their start_in.",
+)
+@click.option(
     "--keep",
     is_flag=True,
     help="Keep the containers of failed jobs: spotci shell JOB enters them.",
@@ -121,6 +128,11 @@ _SETTINGS = {
     type=click.Choice(OUTPUTS),
     help="A board, lines, events as JSON, or the summary alone.  [default: live on a "
     "terminal, plain elsewhere]",
+)
+@click.option(
+    "--timestamps",
+    is_flag=True,
+    help="Begin each line with its time, in UTC; lines in place of the board.",
 )
 @click.option(
     "--dind-service",

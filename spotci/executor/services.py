@@ -68,7 +68,10 @@ def resolve_services(
 ) -> tuple[tuple[JobService, ...], tuple[str, ...]]:
     """Return the services with their host names, and warnings for the log.
 
-    Of two that want one host name the first has it, as with the runner.
+    Of two that want one host name the first has it, and one that is left without any
+    is not started, as with the runner. The runner expands names, aliases and variables;
+    ``entrypoint`` and ``command`` it hands over as they are written, so that a shell
+    in the service sees the variables of the service.
     """
     taken: set[str] = set()
     resolved = []
@@ -83,28 +86,26 @@ def resolve_services(
         ]
         wanted = list(dict.fromkeys([*explicit, *host_names(image)]))
         aliases = tuple(name for name in wanted if name not in taken)
-        if len(aliases) < len(wanted):
-            warnings.append(f"Service {image} is already created. Ignoring.")
+        warnings += [
+            f"Service {image} is already created. Ignoring."
+            for _ in range(len(wanted) - len(aliases))
+        ]
+        if not aliases:
+            continue
         taken.update(aliases)
         resolved.append(
             JobService(
                 image=image,
                 aliases=aliases,
-                label=(wanted or [image])[0],
-                entrypoint=_expanded(service.entrypoint, variables),
-                command=_expanded(service.command, variables),
+                label=wanted[0],
+                entrypoint=service.entrypoint,
+                command=service.command,
                 environment=_environment(service, variables),
                 service=service,
                 docker=is_docker_service(image),
             )
         )
     return tuple(resolved), tuple(warnings)
-
-
-def _expanded(
-    words: tuple[str, ...] | None, variables: JobVariables
-) -> tuple[str, ...] | None:
-    return None if words is None else tuple(variables.expand(word) for word in words)
 
 
 def _environment(service: Service, variables: JobVariables) -> dict[str, str]:

@@ -137,10 +137,14 @@ class RunSection:
         metadata=_read(choice("always", "if-not-present", "never")),
     )
     fail_fast: bool = field(default=False, metadata=_read(flag))
+    #: Whether delayed jobs start at once.
+    no_delay: bool = field(default=False, metadata=_read(flag))
     keep: bool = field(default=False, metadata=_read(flag))
     output: str = field(
         default="auto", metadata=_read(choice("auto", "live", "plain", "json", "quiet"))
     )
+    #: Whether lines of the ``plain`` output begin with the time.
+    timestamps: bool = field(default=False, metadata=_read(flag))
     source: str = field(
         default="worktree", metadata=_read(choice("worktree", "index", "head"))
     )

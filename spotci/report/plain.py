@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from spotci.events import (
@@ -57,11 +58,18 @@ _PROGRESS_EVERY = 10.0
 
 
 class PlainReport:
-    """Writes ``job | line`` for every line of a log, and a line for each end."""
+    """Writes ``job | line`` for every line of a log, and a line for each end.
 
-    def __init__(self, stream: TextIO, *, paint: Paint) -> None:
+    With ``timestamps`` each line begins with when it came, in UTC and to the
+    millisecond, in the form of GitLab's logs with ``FF_TIMESTAMPS``.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, paint: Paint, timestamps: bool = False
+    ) -> None:
         self._stream = stream
         self._paint = paint
+        self._timestamps = timestamps
         self._width = 0
         self._prefixes: dict[JobName, str] = {}
         self._colours: dict[JobName, str] = {}
@@ -71,11 +79,18 @@ class PlainReport:
         """Write what the event has to say."""
         text = self._text(event)
         if text:
+            if self._timestamps:
+                text = self._timed(text, event.at)
             self._stream.write(text + "\n")
             self._stream.flush()
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _timed(self, text: str, at: float) -> str:
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+        stamp = self._paint("dim", moment.removesuffix("+00:00") + "Z") + " "
+        return stamp + text.replace("\n", "\n" + stamp)
 
     def _text(self, event: Event) -> str:
         match event:

@@ -55,6 +55,14 @@ PIPELINE = dedent("""\
       when: manual
     """)
 
+#: No test waits for it.
+LATER = dedent("""\
+    later:
+      when: delayed
+      start_in: 1 week
+      script: [wait]
+    """)
+
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
@@ -171,6 +179,21 @@ def test_manual_jobs_are_played_where_asked(
     spotci: CommandLine, arguments: list[str]
 ) -> None:
     assert results(spotci, *arguments)["ship"] == "success"
+
+
+def test_delayed_jobs_start_at_once_where_asked(spotci: CommandLine) -> None:
+    (spotci.folder / ".gitlab-ci.yml").write_text(LATER, "utf-8")
+
+    assert results(spotci, "--no-delay") == {"later": "success"}
+
+
+def test_lines_have_their_times_where_asked(spotci: CommandLine) -> None:
+    outcome = spotci("run", "compile", "--timestamps")
+
+    lines = [line for line in outcome.out.splitlines() if "compiled" in line]
+    assert [re.sub(r"\d", "0", line) for line in lines] == [
+        "0000-00-00T00:00:00.000Z compile | compiled"
+    ]
 
 
 def test_a_named_job_runs_though_its_rules_exclude_it(spotci: CommandLine) -> None:

@@ -68,7 +68,8 @@ def test_aliases_and_variables() -> None:
             Service(
                 name="$REGISTRY/db:1",
                 aliases=("db, $OTHER", "third"),
-                command=("run", "--level=$LEVEL"),
+                entrypoint=("sh", "-c"),
+                command=("run --level=$LEVEL --user=$USER",),
                 variables=(
                     variable("USER", "$NAME"),
                     variable("RAW", "$NAME", expand=False),
@@ -83,7 +84,9 @@ def test_aliases_and_variables() -> None:
     assert service.image == "r.io/db:1"
     assert service.aliases == ("db", "other", "third", "r.io__db", "r.io-db")
     assert service.label == "db"
-    assert service.command == ("run", "--level=3")
+    # A shell in the service expands them, with the variables of the service.
+    assert service.entrypoint == ("sh", "-c")
+    assert service.command == ("run --level=$LEVEL --user=$USER",)
     assert service.environment["USER"] == "me"
     assert service.environment["RAW"] == "$NAME"
     assert service.environment["NAME"] == "me"
@@ -97,6 +100,23 @@ def test_the_first_of_two_has_the_name() -> None:
 
     assert [service.aliases for service in services] == [("redis",), ("old",)]
     assert warnings == ("Service redis:6 is already created. Ignoring.",)
+
+
+def test_a_service_without_a_name_of_its_own_is_not_started() -> None:
+    services, warnings = resolve_services(
+        (
+            Service(name="redis:7", aliases=("db",)),
+            Service(name="redis:6", aliases=("db",)),
+            Service(name="redis:5", aliases=("db", "other")),
+        ),
+        variables(),
+    )
+
+    assert [service.image for service in services] == ["redis:7", "redis:5"]
+    assert warnings == (
+        *("Service redis:6 is already created. Ignoring.",) * 2,
+        *("Service redis:5 is already created. Ignoring.",) * 2,
+    )
 
 
 async def test_a_service_is_reached_in_a_network_of_the_job(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from textwrap import dedent
 
-from spotci.events import JobLog
+from spotci.events import JobLog, Notice
 from spotci.pipeline import JobName
 from spotci.report.plain import PlainReport
 from spotci.report.terminal import Paint
@@ -52,3 +52,17 @@ def test_colours_of_a_log_end_before_the_next_prefix_and_go_on_behind_it() -> No
         f"{prefix}\x1b[31mred\x1b[0m\x1b[0m\n"
         f"{prefix}plain\x1b[0m\n"
     )
+
+
+def test_every_line_has_its_time_where_it_is_asked_for() -> None:
+    stream = io.StringIO()
+    report = PlainReport(stream, paint=Paint(enabled=False), timestamps=True)
+
+    report.handle(JobLog(at=0, job=JobName("a"), text="one\ntwo"))
+    report.handle(Notice(at=1795631165.8974, text="said"))
+
+    assert stream.getvalue() == dedent("""\
+        1970-01-01T00:00:00.000Z a | one
+        1970-01-01T00:00:00.000Z a | two
+        2026-11-25T18:26:05.897Z spotci: said
+        """)
