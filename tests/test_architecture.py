@@ -36,7 +36,7 @@ VALUES = (
 )
 LAYERS = {
     "parser": VALUES,
-    "executor": VALUES,
+    "executor": (*VALUES, "scratch"),
     "report": (*VALUES, "event_json", "runs"),
     "project": (*VALUES, "processes"),
     "dind": (*VALUES, "processes", "executor.backend"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from spotci.cli.loading import record_folder
+from spotci.scratch import sweep_scratch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,8 +27,10 @@ async def open_backend(
 ) -> AsyncIterator[Backend]:
     """Give the engine for a run, and free on exit what the run has there.
 
-    Raises EngineUnavailableError where it cannot be had.
+    Folders of runs that were killed are removed first. Raises EngineUnavailableError
+    where it cannot be had.
     """
+    await to_thread.run_sync(sweep_scratch)
     if project.settings.engine.kind == "shell":
         from spotci.executor import shell  # noqa: PLC0415 - as used
 

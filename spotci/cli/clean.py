@@ -11,8 +11,10 @@ import click
 
 from spotci.cli.engine_settings import engine_settings
 from spotci.cli.loading import open_here, record_folder
+from spotci.errors import EngineUnavailableError
 from spotci.events import JobStatus
 from spotci.runs import RunStore, folder_size
+from spotci.scratch import discard_scratch, leftover_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,22 +46,33 @@ def command(
 ) -> int:
     """Remove everything that spotci made on this machine; options select parts of it.
 
-    Records of runs go only with --runs. Only what bears spotci's label is touched.
+    Records of runs go only with --runs. Only what bears spotci's label is touched, and
+    temporary folders of runs that are gone.
 
     \b
     spotci clean --dry-run     what there is, with sizes
-    spotci clean               the engine, its images, caches and networks
+    spotci clean               the engine, its images, caches, networks and folders
     spotci clean --cache       caches alone
     """  # noqa: D301 - click reads the \b
     project = open_here()
     rows: list[tuple[str, str, str]] = []
+    if not (cache or images or records):
+        rows += _folders(dry_run=dry_run)
     if cache or images or not records:
         settings = engine_settings(project)
         parts = _parts(cache=cache, images=images)
-        rows += anyio.run(_objects, settings, parts, all_engines, force, dry_run)
+        try:
+            rows += anyio.run(_objects, settings, parts, all_engines, force, dry_run)
+        except EngineUnavailableError:
+            # Who runs jobs without containers may have no Docker.
+            if project.settings.engine.kind != "shell":
+                _print(rows, dry_run=dry_run)
+                raise
     if records:
         rows += _records(RunStore(record_folder(project)), dry_run=dry_run)
     _print(rows, dry_run=dry_run)
+    if not rows:
+        print("there is nothing of ours here")
     return 0
 
 
@@ -92,6 +105,16 @@ def _row(item: Found) -> tuple[str, str, str]:
     return (str(item.kind), name, _size(item.size))
 
 
+def _folders(*, dry_run: bool) -> list[tuple[str, str, str]]:
+    """Remove the temporary folders of runs that are gone, and what was kept of them."""
+    rows = []
+    for folder in leftover_scratch():
+        rows.append(("folder", str(folder), _size(folder_size(folder))))
+        if not dry_run:
+            discard_scratch(folder)
+    return rows
+
+
 def _records(store: RunStore, *, dry_run: bool) -> list[tuple[str, str, str]]:
     """Remove the records of runs that have ended."""
     rows = []
@@ -119,7 +142,6 @@ def _print(rows: Sequence[tuple[str, str, str]], *, dry_run: bool) -> None:
     from spotci.report.terminal import Paint, use_colour  # noqa: PLC0415 - as used
 
     if not rows:
-        print("there is nothing of ours here")
         return
     paint = Paint(enabled=use_colour(sys.stdout, os.environ))
     headers = ("would go" if dry_run else "removed", "name", "size")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import redirect_stdout
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,8 +24,11 @@ from spotci.events import JobFinished, JobLog, Notice, Progress
 from spotci.executor.run import execute
 from spotci.report.terminal import Paint, printable, use_colour
 from spotci.runs import RunStore
+from spotci.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spotci.cli.loading import Loaded
     from spotci.cli.options import Chosen
     from spotci.events import Event, JobResult
@@ -81,8 +82,8 @@ def begin(loaded: Loaded, chosen: Chosen, wish: Wish) -> int:
     obtain_consent(task)
     paint = Paint(enabled=use_colour(sys.stderr, os.environ))
     watcher = _Watcher(paint=paint, debugger=debugger)
-    with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
-        anyio.run(_visit, task, watcher, Path(scratch))
+    with scratch_folder("files") as scratch:
+        anyio.run(_visit, task, watcher, scratch)
     if debugger.exit_code is not None:
         return debugger.exit_code
     watcher.explain()

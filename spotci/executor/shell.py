@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 from contextlib import asynccontextmanager, suppress
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import anyio
@@ -23,10 +21,12 @@ from spotci.errors import ContainerError
 from spotci.executor.backend import Backend, ContainerId, Exit, ImageInfo
 from spotci.executor.shell_process import inherited_variables
 from spotci.executor.shell_sessions import ShellKeptJobs, ShellSessions
-from spotci.executor.shell_workspace import ShellWorkspaces, remove_folder
+from spotci.executor.shell_workspace import ShellWorkspaces
+from spotci.scratch import make_scratch, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from anyio.abc import ObjectReceiveStream, Process
 
@@ -49,7 +49,7 @@ async def open_shell_backend(
     ``caches`` is where caches outlive the run, ``kept`` is for the records of jobs that
     do; None is for the run alone.
     """
-    root = Path(await anyio.to_thread.run_sync(_make_root))
+    root = await anyio.to_thread.run_sync(make_scratch, "shell")
     engine = ShellEngine()
     sessions = ShellSessions(kept)
     if kept is not None:
@@ -284,12 +284,8 @@ def _clear(root: Path, kept: set[str]) -> None:
         return
     jobs = root / "jobs"
     for folder in (*root.iterdir(), *jobs.iterdir()):
-        if folder != jobs and str(folder) not in kept:
+        if folder.is_dir() and folder != jobs and str(folder) not in kept:
             remove_folder(folder)
-
-
-def _make_root() -> str:
-    return tempfile.mkdtemp(prefix="spot-ci-shell-")
 
 
 def _folder(spec: ContainerSpec) -> str | None:

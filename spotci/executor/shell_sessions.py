@@ -20,7 +20,7 @@ from spotci.dataclass import dataclass
 from spotci.errors import ContainerError
 from spotci.executor.backend import KeptJob, surplus_runs
 from spotci.executor.shell_process import inherited_variables
-from spotci.executor.shell_workspace import remove_folder
+from spotci.scratch import hold_scratch, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -66,6 +66,7 @@ class ShellSessions:
     async def keep(self, kept: KeptJob) -> None:
         """Let the workspace of a job outlive the run."""
         if self.kept is not None:
+            await to_thread.run_sync(hold_scratch, _root(kept))
             await to_thread.run_sync(_write, self.kept, kept)
             self.workspaces.add(kept.workspace)
 
@@ -93,6 +94,11 @@ class ShellKeptJobs:
             await self.remove(gone)
 
 
+def _root(kept: KeptJob) -> Path:
+    # <root>/jobs/<n>: the root is of this run alone.
+    return Path(kept.workspace).parents[1]
+
+
 def _write(folder: Path, kept: KeptJob) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = folder / f"{kept.container}.json"
@@ -116,8 +122,7 @@ def _read(folder: Path) -> tuple[KeptJob, ...]:
 def _remove(folder: Path, runs: frozenset[str]) -> None:
     for kept in _read(folder):
         if kept.run in runs:
-            # <root>/jobs/<n>: the root is of this run alone.
-            remove_folder(Path(kept.workspace).parents[1])
+            remove_folder(_root(kept))
     for place in folder.glob("*.json"):
         with suppress(ValueError, OSError):
             if KeptJob.decode(place.read_bytes()).run in runs:

@@ -33,6 +33,7 @@ from spotci.executor.backend import (
     SnapshotId,
     Workspace,
 )
+from spotci.scratch import remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     )
     from spotci.tree import SourceTree
 
-__all__ = ["ShellWorkspaces", "remove_folder"]
+__all__ = ["ShellWorkspaces"]
 
 T = TypeVar("T")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -350,16 +351,3 @@ def _write_private(folder: Path, files: Mapping[str, bytes]) -> None:
         descriptor = os.open(folder / name, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder, also where a job has taken the rights to do so away."""
-
-    def retry(function: Callable[..., object], path: str, _: object) -> None:
-        with suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            if Path(path).is_dir() and not Path(path).is_symlink():
-                Path(path).chmod(0o700)
-            function(path)
-
-    shutil.rmtree(folder, onerror=retry)

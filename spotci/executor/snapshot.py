@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,9 +12,11 @@ from anyio import to_thread
 from spotci.dataclass import dataclass
 from spotci.errors import EngineError, SpotciError
 from spotci.executor.progress import LastProgress, telling
+from spotci.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from spotci.executor.backend import Backend, LayerId, SnapshotId, Workspaces
     from spotci.executor.emit import Emit
@@ -118,17 +118,18 @@ class Snapshots:
         """Make a layer of what a function writes into a folder."""
 
         def write(root: Path) -> None:
+            root.mkdir()
             fill(root)
             for path in root.rglob("*"):
                 # Any user of the job may write there, as in all that the runner makes.
                 path.chmod(0o777 if path.is_dir() else 0o666)
 
-        with tempfile.TemporaryDirectory(prefix="spotci-") as scratch:
+        with scratch_folder("files") as scratch:
             try:
-                await to_thread.run_sync(write, Path(scratch))
+                await to_thread.run_sync(write, scratch / "layer")
             except (OSError, SpotciError) as error:
                 raise EngineError(str(error), operation="prepare sources") from error
-            return await self.workspaces.adopt(Path(scratch))
+            return await self.workspaces.adopt(scratch / "layer")
 
 
 def _make_folders(paths: Sequence[str], root: Path) -> None:
