@@ -9,11 +9,8 @@ from spotci.errors import UsageError
 from spotci.project import ContextOptions, make_context
 from spotci.variables import Level, effective
 from tests.project.gitlab_server import TOKEN, FakeGitlab, FakeProject
-from tests.project.servers import CERTIFICATE, serve, tunnel_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from spotci.context import Context
     from spotci.variables import Variable
     from tests.project.repositories import GitFolder
@@ -39,23 +36,8 @@ def gitlab() -> FakeGitlab:
 
 
 @pytest.fixture
-def server(gitlab: FakeGitlab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    with serve({}, tls=True, route=gitlab.answer) as running:
-        yield running
-
-
-@pytest.fixture
-def environ(environ: dict[str, str], server: Server) -> Iterator[dict[str, str]]:
-    with tunnel_to(server) as proxy:
-        yield {
-            **environ,
-            "https_proxy": proxy,
-            "SPOTCI_GITLAB_URL": "https://gitlab.example.com",
-            "SPOTCI_GITLAB_TOKEN_VARIABLE": "TOKEN",
-            "TOKEN": TOKEN,
-            "SPOTCI_GITLAB_VARIABLES": "acme/*",
-        }
+def environ(gitlab_environ: dict[str, str]) -> dict[str, str]:
+    return {**gitlab_environ, "SPOTCI_GITLAB_VARIABLES": "acme/*"}
 
 
 def context_of(repository: GitFolder, branch: str = "main", **environ: str) -> Context:

@@ -13,13 +13,11 @@ import pytest
 
 from spotci.parser.compile import compile_pipeline
 from spotci.project import ContextOptions, make_context, read_config_file
-from tests.project.gitlab_server import TOKEN, FakeGitlab, FakeProject
-from tests.project.servers import CERTIFICATE, serve, tunnel_to
+from tests.project.gitlab_server import TOKEN, FakeProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from spotci.pipeline import Pipeline
+    from tests.project.gitlab_server import FakeGitlab
     from tests.project.repositories import GitFolder
     from tests.project.servers import Server
 
@@ -39,28 +37,8 @@ DENIED = (
 
 
 @pytest.fixture
-def gitlab() -> FakeGitlab:
-    return FakeGitlab()
-
-
-@pytest.fixture
-def server(gitlab: FakeGitlab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    with serve({}, tls=True, route=gitlab.answer) as running:
-        yield running
-
-
-@pytest.fixture
-def environ(environ: dict[str, str], server: Server) -> Iterator[dict[str, str]]:
-    """The settings of a user who has a server and a token for it."""
-    with tunnel_to(server) as proxy:
-        yield {
-            **environ,
-            "https_proxy": proxy,
-            "SPOTCI_GITLAB_URL": "https://gitlab.example.com",
-            "SPOTCI_GITLAB_TOKEN_VARIABLE": "TOKEN",
-            "TOKEN": TOKEN,
-        }
+def environ(gitlab_environ: dict[str, str]) -> dict[str, str]:
+    return gitlab_environ
 
 
 def pipeline_of(repository: GitFolder, text: str, **environ: str) -> Pipeline:
