@@ -214,7 +214,9 @@ class JobLog:
     """Lines of a job's log, masked; one event holds as many as arrived together.
 
     ``text`` is one or more whole lines, joined by a newline, without the last one:
-    a job that prints 50 MB in a second makes hundreds of events, not a million.
+    a job that prints 50 MB in a second makes hundreds of events, not a million. Who
+    sends it has made it safe for a terminal: of escape sequences there are colours, of
+    control characters tabs and newlines, and reports show it as it is.
     ``kind`` is ``output`` for what the script printed, ``runner`` for spotci's own
     lines, ``service`` for those of a service.
     """

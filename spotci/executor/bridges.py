@@ -37,6 +37,7 @@ from spotci.executor.elsewhere import mirror_status
 from spotci.executor.end import End, failed
 from spotci.executor.job import JobRunner
 from spotci.executor.naming import below, planned_jobs, prefixed, used_stages
+from spotci.executor.neutral import neutralise_text
 from spotci.executor.scheduler import run_pipeline
 from spotci.executor.snapshot import bring_in
 from spotci.pipeline import TriggerStrategy
@@ -241,7 +242,7 @@ class Bridges:
                     JobLog(
                         at=time.time(),
                         job=job.name,
-                        text=error.details.rstrip("\n"),
+                        text=neutralise_text(error.details).rstrip("\n"),
                         kind="runner",
                     )
                 )

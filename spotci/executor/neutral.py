@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["last_overwrites", "neutralise"]
+__all__ = ["last_overwrites", "neutralise", "neutralise_text"]
 
 _ESCAPE = re.compile(
     rb"\x1b(?:"
@@ -37,6 +37,12 @@ def neutralise(data: bytes) -> bytes:
         # Replaced, not removed: what stands around it must not make another one.
         data = _C1.sub(_REPLACEMENT, data)
     return data
+
+
+def neutralise_text(text: str) -> str:
+    """Return the text likewise; what is no UTF-8 in it is replaced."""
+    data = neutralise(text.encode("utf-8", "surrogateescape"))
+    return data.decode("utf-8", "replace")
 
 
 def last_overwrites(data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from spotci.events import JobLog, SectionFinished, SectionStarted
 from spotci.executor.coverage import CoverageScanner
 from spotci.executor.logs import Lines, LogDecoder, SectionEnd, SectionStart
 from spotci.executor.masking import Secrets
-from spotci.executor.neutral import neutralise
+from spotci.executor.neutral import neutralise, neutralise_text
 from spotci.tail import Tail
 
 if TYPE_CHECKING:
@@ -188,6 +188,9 @@ class Trace:
                 assert_never(item)
 
     async def _log(self, text: str, kind: str) -> None:
+        # A mask, or the end of too long a line, may have cut an escape sequence.
+        if "\x1b" in text or not text.isascii():
+            text = neutralise_text(text)
         await self._emit(JobLog(at=self._clock(), job=self._job, text=text, kind=kind))
 
     def _clean(self, text: str) -> str:

@@ -133,7 +133,6 @@ class PlainReport:
 
     def _log(self, job: JobName, text: str) -> str:
         prefix = self._prefix(job)
-        text = printable(text)
         if not self._paint.enabled:
             text = without_colours(text)
         elif "\x1b" in text or job in self._colours:

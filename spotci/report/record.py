@@ -19,7 +19,6 @@ from spotci.events import (
     SectionFinished,
     SectionStarted,
 )
-from spotci.report.terminal import printable
 
 if TYPE_CHECKING:
     from io import RawIOBase
@@ -55,8 +54,8 @@ class Recorder:
         has room of its own.
         """
         if isinstance(event, JobLog):
-            text = printable(event.text) + "\n"
-            _append(self._log(event.job), text.encode("utf-8", "surrogateescape"))
+            data = event.text.encode("utf-8", "surrogateescape") + b"\n"
+            _append(self._log(event.job), data)
             return
         if isinstance(event, Progress):
             return

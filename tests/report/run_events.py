@@ -94,7 +94,7 @@ def failed_run() -> Iterable[Event]:
     yield SectionStarted(
         at=START, job=BUILD, section="step_script", title="Executing the script"
     )
-    yield JobLog(at=START, job=BUILD, text="$ make\ncompiling\x1b]0;evil\x07")
+    yield JobLog(at=START, job=BUILD, text="$ make\ncompiling")
     yield SectionFinished(at=START + 3, job=BUILD, section="step_script")
     yield ArtifactsSaved(
         at=START + 3,
