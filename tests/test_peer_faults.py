@@ -1,6 +1,8 @@
 """What other local runners of GitLab's pipelines got wrong, and spotci must not.
 
-Each was seen by running them. The pipelines run as processes, from the command line.
+Each was seen by running them. The pipelines run as processes, from the command line;
+those of ``tests/e2e/test_peer_faults.py`` in containers. ``docs/peer-faults.md`` has
+all faults with their tests.
 """
 
 from __future__ import annotations
