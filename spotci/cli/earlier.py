@@ -30,16 +30,18 @@ def earlier_jobs(loaded: Loaded, selection: Selection) -> dict[JobName, EarlierJ
     """Return what each job that a selected job downloads from last handed on.
 
     Each is looked for in the newest run where it passed and whose record still holds
-    its artifacts. A job that none has is left out.
+    its artifacts. A job that none has is left out. They come in the order of the
+    pipeline: of two that wrote one file, the later job has it, as in GitLab.
     """
-    wanted = set(_sources(loaded, selection))
+    sources = _sources(loaded, selection)
+    wanted = set(sources)
     found: dict[JobName, EarlierJob] = {}
     for run in RunStore(record_folder(loaded.project)).list():
         if not wanted:
             break
         found |= handed_on(loaded.project.root, run, wanted)
         wanted -= found.keys()
-    return found
+    return {name: found[name] for name in sources if name in found}
 
 
 def reusing(loaded: Loaded, request: Request) -> Request:
@@ -110,7 +112,10 @@ def handed_on(
 
 
 def _sources(loaded: Loaded, selection: Selection) -> dict[JobName, Job]:
-    """Return the jobs that selected ones download from and that are not selected."""
+    """Return the jobs that selected ones download from and that are not selected.
+
+    They are in the order of the pipeline.
+    """
     selected = selection.pipeline.jobs
     whole = replace(loaded.pipeline, jobs=loaded.jobs)
     names = {
@@ -119,7 +124,9 @@ def _sources(loaded: Loaded, selection: Selection) -> dict[JobName, Job]:
         for source in whole.artifact_sources(whole.jobs[name])
         if source not in selected
     }
-    return {name: whole.jobs[name] for name in names if whole.jobs[name].artifacts}
+    return {
+        name: job for name, job in whole.jobs.items() if name in names and job.artifacts
+    }
 
 
 def _dotenv(run: Run, name: JobName) -> tuple[Variable, ...]:

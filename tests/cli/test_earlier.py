@@ -44,28 +44,31 @@ BUILD = JobName("build")
 TICKS = count(1_760_000_000)
 
 
-def record(folder: Path, *, status: JobStatus = JobStatus.SUCCESS) -> Path:
-    """Record a run whose build left artifacts; return their folder."""
+def record(
+    folder: Path, *, status: JobStatus = JobStatus.SUCCESS, name: str = BUILD
+) -> Path:
+    """Record a run whose build, or another job, left artifacts; return their folder."""
+    job = JobName(name)
     store = RunStore(folder / ".spotci", clock=lambda: float(next(TICKS)))
     recorder = Recorder(store.create())
-    artifacts = recorder.run.folder / "artifacts" / "build"
+    artifacts = recorder.run.folder / "artifacts" / job
     artifacts.mkdir()
     (artifacts / "app").write_text("1")
-    variables = recorder.run.folder / "dotenv" / "build.env"
+    variables = recorder.run.folder / "dotenv" / f"{job}.env"
     variables.parent.mkdir()
     variables.write_text("VERSION=1.2\n")
-    plan = PlannedJob(name=BUILD, stage="build", when="on_success")
-    result = JobResult(job=BUILD, status=status)
+    plan = PlannedJob(name=job, stage="build", when="on_success")
+    result = JobResult(job=job, status=status)
     for event in (
         PipelineStarted(
             at=0, run="r", name=None, source="push", ref="main", sha="",
             stages=("build",), jobs=(plan,),
         ),
         ArtifactsSaved(
-            at=0, job=BUILD, path=str(artifacts.relative_to(folder)), files=1, bytes=9
+            at=0, job=job, path=str(artifacts.relative_to(folder)), files=1, bytes=9
         ),
         JobFinished(at=0, result=result),
-        PipelineFinished(at=0, status=status, results={BUILD: result}),
+        PipelineFinished(at=0, status=status, results={job: result}),
     ):  # fmt: skip
         recorder.handle(event)
     recorder.close()
@@ -100,6 +103,22 @@ def test_artifacts_and_variables_of_the_last_run_that_passed(
             ),
         )
     }
+
+
+def test_what_a_job_takes_comes_in_the_order_of_the_pipeline(
+    project: Callable[..., CommandLine],
+) -> None:
+    names = [f"part{number}" for number in range(12)]
+    text = "".join(
+        f"{name}: {{stage: build, script: x, artifacts: {{paths: [out]}}}}\n"
+        for name in names
+    )
+    line = project({".gitlab-ci.yml": f"{text}test: {{stage: test, script: x}}\n"})
+    for name in reversed(names):
+        record(line.folder, name=name)
+
+    # The last one wins where two wrote one file.
+    assert list(earlier("test")) == names
 
 
 def test_a_job_that_needs_nothing_gets_nothing(
