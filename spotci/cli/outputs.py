@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spotci.pipeline import JobName
     from spotci.report.protocol import Reporter
 
-__all__ = ["OUTPUTS", "earlier_durations", "reporters_of"]
+__all__ = ["OUTPUTS", "earlier_durations", "is_watched", "reporters_of"]
 
 OUTPUTS = ("live", "plain", "json", "quiet")
 #: Earlier runs that are asked how long a job takes.
@@ -30,17 +30,18 @@ def reporters_of(task: Task) -> list[Reporter]:
 
     ``auto`` is the live board where a person looks on, and plain lines elsewhere and
     where their times are asked for. They step aside where the task has a person look
-    into its jobs.
+    into its jobs or choose among them.
     """
     reporters = _chosen(task)
-    return task.debugger.screen.share(reporters) if task.debugger else reporters
+    person = task.debugger or task.player
+    return person.screen.share(reporters) if person else reporters
 
 
 def _chosen(task: Task) -> list[Reporter]:
     settings = task.loaded.project.settings.run
     output = settings.output
     if output == "auto":
-        output = "live" if _watched() and not settings.timestamps else "plain"
+        output = "live" if is_watched() and not settings.timestamps else "plain"
     if output == "json":
         from spotci.report.jsonl import JsonLinesReport  # noqa: PLC0415 - as used
 
@@ -80,7 +81,8 @@ def earlier_durations(store: RunStore) -> Mapping[JobName, float]:
     return found
 
 
-def _watched() -> bool:
+def is_watched() -> bool:
+    """Say whether a person looks at the output on a terminal."""
     return (
         sys.stdout.isatty()
         and os.environ.get("TERM") != "dumb"

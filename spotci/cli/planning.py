@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from spotci.cli.debugger import TerminalDebugger
     from spotci.cli.loading import Loaded
+    from spotci.cli.playing import TerminalPlayer
     from spotci.cli.selection import Selection
     from spotci.context import Context
     from spotci.executor.plan import EarlierJob
@@ -56,6 +57,8 @@ class Task:
     )
     #: Who looks into jobs on the user's terminal; None nobody.
     debugger: TerminalDebugger | None = None
+    #: Who is asked there about manual jobs, on the same screen; None nobody.
+    player: TerminalPlayer | None = None
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know before it begins."""
@@ -123,6 +126,7 @@ def _options(task: Task) -> RunOptions:
     return RunOptions(
         concurrency=run.concurrency or default_concurrency(engine.cpus, memory),
         manual=task.manual,
+        player=task.player,
         named=task.selection.named,
         fail_fast=run.fail_fast,
         no_delay=run.no_delay,

@@ -18,11 +18,14 @@ from spotci.cli.words import (
     complete_stages,
 )
 from spotci.errors import UsageError
+from spotci.pipeline import When
 
 if TYPE_CHECKING:
     from spotci.cli.debugger import TerminalDebugger
     from spotci.cli.loading import Loaded
     from spotci.cli.options import Chosen
+    from spotci.cli.playing import TerminalPlayer
+    from spotci.cli.selection import Selection
 
 __all__ = ["command"]
 
@@ -204,6 +207,7 @@ def command(
             manual=manual,
             settings=settings,
             debugger=debugger,
+            ask=not watch,
         )
         if notify:
             _notify(loaded, code)
@@ -243,8 +247,12 @@ def start(
     manual: tuple[str, ...],
     settings: dict[str, object],
     debugger: TerminalDebugger | None = None,
+    ask: bool = False,
 ) -> int:
-    """Select the jobs, run them, and return the exit code."""
+    """Select the jobs, run them, and return the exit code.
+
+    With ``ask`` a person on the terminal chooses among the manual jobs in the end.
+    """
     from spotci.cli.earlier import earlier_jobs  # noqa: PLC0415 - start-up time
     from spotci.cli.planning import Task  # noqa: PLC0415 - start-up time
     from spotci.cli.running import perform  # noqa: PLC0415 - start-up time
@@ -252,17 +260,40 @@ def start(
     excluded = loaded.compilation.excluded_jobs
     selection = select(loaded.pipeline, excluded, request)
     options = chosen.arguments()
+    played = select_manual(selection.pipeline, manual)
     task = Task(
         loaded=loaded,
         selection=selection,
-        manual=select_manual(selection.pipeline, manual),
+        manual=played,
         full=chosen.full,
         command=("run", *_arguments(request, manual, settings), *options),
         options=options,
         earlier={} if request.needs else earlier_jobs(loaded, selection),
         debugger=debugger,
+        player=_player(loaded, selection, debugger) if ask else None,
     )
     return perform(task)
+
+
+def _player(
+    loaded: Loaded, selection: Selection, debugger: TerminalDebugger | None
+) -> TerminalPlayer | None:
+    """Return who is asked about manual jobs, where there are any and a terminal."""
+    from spotci.cli.outputs import is_watched  # noqa: PLC0415 - start-up time
+    from spotci.cli.terminal import Terminal  # noqa: PLC0415 - start-up time
+
+    settings = loaded.project.settings.run
+    jobs = selection.pipeline.jobs.values()
+    if (
+        not settings.ask_manual
+        or settings.output in ("json", "quiet")
+        or not any(job.when is When.MANUAL for job in jobs)
+        or not (is_watched() and Terminal().is_one)
+    ):
+        return None
+    from spotci.cli.playing import TerminalPlayer  # noqa: PLC0415 - start-up time
+
+    return TerminalPlayer(screen=debugger.screen) if debugger else TerminalPlayer()
 
 
 def _arguments(

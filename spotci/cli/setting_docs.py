@@ -46,6 +46,7 @@ _MEANINGS = {
     "run.default_image": "Image of jobs that name none.",
     "run.pull_policy": "When images are pulled, for jobs that do not say it.",
     "run.fail_fast": "Stop at the first failure.",
+    "run.ask_manual": "Ask on a terminal which manual jobs are to be played.",
     "run.no_delay": "Start delayed jobs without waiting for their `start_in`.",
     "run.keep": "Keep the containers of failed jobs, for `spotci shell`.",
     "run.output": "What is shown; `auto` is `live` on a terminal, `plain` elsewhere.",

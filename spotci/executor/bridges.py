@@ -369,6 +369,7 @@ class Bridges:
             options=replace(
                 self.plan.options,
                 manual=self.plan.options.manual & {"all"},
+                player=None,
                 named=frozenset(),
                 timeout=None if math.isinf(left) else timedelta(seconds=max(0.0, left)),
                 artifacts_to_source=self.plan.options.artifacts_to_source

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from spotci.executor.debug import Debugger
     from spotci.executor.elsewhere import Elsewhere
+    from spotci.executor.manual import Player
     from spotci.pipeline import JobName, Pipeline
     from spotci.tree import SourceTree
     from spotci.variables import Variable
@@ -31,6 +32,8 @@ class RunOptions:
     concurrency: int = 4
     #: Manual jobs to play: names, or ``all``.
     manual: frozenset[str] = frozenset()
+    #: Who is asked about the other manual jobs, in the end; None nobody.
+    player: Player | None = None
     #: Jobs that the user named: they run even where they are manual or delayed.
     named: frozenset[JobName] = frozenset()
     fail_fast: bool = False

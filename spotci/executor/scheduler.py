@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from spotci.executor.emit import Emit
+    from spotci.executor.manual import Player
     from spotci.executor.plan import RunPlan
     from spotci.executor.slots import Resource
     from spotci.pipeline import Job, JobName, Pipeline
@@ -73,7 +74,14 @@ class _Freed:
     resource: Resource | None
 
 
-_Message: TypeAlias = "JobResult | _Due | _Stop | _Freed"
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """The player has chosen among the manual jobs."""
+
+    jobs: tuple[JobName, ...]
+
+
+_Message: TypeAlias = "JobResult | _Due | _Stop | _Freed | _Played"
 
 
 async def run_pipeline(
@@ -91,7 +99,8 @@ async def run_pipeline(
     raises is a fault of ours; it cancels every job. When ``stop`` is set no further
     job starts, the running ones are canceled, and their cleanup is waited for; the
     record is complete then, too. ``slots`` bound how many jobs run at once; pipelines
-    of one run share them. ``sleep`` waits for delayed jobs, in seconds.
+    of one run share them. ``sleep`` waits for delayed jobs, in seconds. When nothing
+    is left but manual jobs, the plan's player is asked which of them begin.
     """
     started = time.monotonic()
     slots = slots or Slots(plan.options.concurrency)
@@ -127,6 +136,9 @@ class _Scheduler:
     #: Resource group of each job that has one, expanded.
     groups: dict[JobName, Resource] = field(init=False)
     stopping: str | None = None
+    #: Manual jobs that the player was asked about, and whether an answer is awaited.
+    offered: set[JobName] = field(default_factory=set)
+    asking: bool = False
 
     def __post_init__(self) -> None:
         self.state = Processing(_as_asked(self.plan))
@@ -164,28 +176,37 @@ class _Scheduler:
     ) -> None:
         while True:
             await self._advance(tasks, send)
-            if not self.running and not self.queue and not self.delayed:
+            idle = not self.running and not self.queue and not self.delayed
+            if idle and not self._offer_manual(tasks, send):
                 break
-            match await receive.receive():
-                case JobResult() as result:
-                    await self._ended(result)
-                    job = self.plan.pipeline.jobs[result.job]
-                    # Only now that the end is told: who counts what runs counts right.
-                    self.slots.give_back(
-                        self.groups.get(job.name), counts=not job.is_bridge
-                    )
-                case _Due(job):
-                    if job in self.delayed:
-                        self.delayed.discard(job)
-                        self.state.set(job, JobStatus.PENDING)
-                case _Stop(reason):
-                    await self._stop(reason)
-                case _Freed(resource):
-                    self.queue.freed(resource)
+            await self._take(await receive.receive())
         for left in self.state.in_status(JobStatus.MANUAL):
             if left.name in self.results:
                 continue  # a bridge whose pipeline waits for a manual job
             await self._finish(JobResult(job=left.name, status=JobStatus.MANUAL))
+
+    async def _take(self, message: _Message) -> None:
+        """Let a message change the state."""
+        match message:
+            case JobResult() as result:
+                await self._ended(result)
+                job = self.plan.pipeline.jobs[result.job]
+                # Only now that the end is told: who counts what runs counts right.
+                self.slots.give_back(
+                    self.groups.get(job.name), counts=not job.is_bridge
+                )
+            case _Due(job):
+                if job in self.delayed:
+                    self.delayed.discard(job)
+                    self.state.set(job, JobStatus.PENDING)
+            case _Stop(reason):
+                await self._stop(reason)
+            case _Freed(resource):
+                self.queue.freed(resource)
+            case _Played(jobs):
+                self.asking = False
+                for name in jobs:
+                    self.state.apply("play", name)
 
     async def _advance(
         self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
@@ -293,6 +314,7 @@ class _Scheduler:
         if self.stopping is not None:
             return
         self.stopping = reason
+        self.asking = False
         self.queue.clear()
         self.delayed.clear()
         for scope in self.running.values():
@@ -327,6 +349,24 @@ class _Scheduler:
             await self.sleep(job.start_in.total_seconds())
         send.send_nowait(_Due(job.name))
 
+    def _offer_manual(
+        self, tasks: TaskGroup, send: MemoryObjectSendStream[_Message]
+    ) -> bool:
+        """Let the player choose among the manual jobs; return whether it is asked."""
+        player = self.plan.options.player
+        if player is None or self.stopping is not None or self.asking:
+            return self.asking
+        waiting = [
+            job
+            for job in self.state.in_status(JobStatus.MANUAL)
+            if job.name not in self.results and job.name not in self.offered
+        ]
+        if waiting:
+            self.asking = True
+            self.offered.update(job.name for job in waiting)
+            tasks.start_soon(_ask, player, waiting, send)
+        return self.asking
+
     def _is_played(self, job: Job) -> bool:
         manual = self.plan.options.manual
         return "all" in manual or job.name in manual or job.base_name in manual
@@ -347,6 +387,12 @@ def _as_asked(plan: RunPlan) -> Pipeline:
         for name, job in plan.pipeline.jobs.items()
     }
     return replace(plan.pipeline, jobs=jobs)
+
+
+async def _ask(
+    player: Player, jobs: list[Job], send: MemoryObjectSendStream[_Message]
+) -> None:
+    send.send_nowait(_Played(tuple(await player.choose(jobs))))
 
 
 async def _forward(stop: anyio.Event, send: MemoryObjectSendStream[_Message]) -> None:

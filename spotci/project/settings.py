@@ -137,6 +137,8 @@ class RunSection:
         metadata=_read(choice("always", "if-not-present", "never")),
     )
     fail_fast: bool = field(default=False, metadata=_read(flag))
+    #: Whether a terminal is asked which manual jobs are to be played.
+    ask_manual: bool = field(default=True, metadata=_read(flag))
     #: Whether delayed jobs start at once.
     no_delay: bool = field(default=False, metadata=_read(flag))
     keep: bool = field(default=False, metadata=_read(flag))

@@ -21,6 +21,8 @@ from spotci.pipeline import AllowFailure, JobName, Retry, Trigger
 from tests.builders import job, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spotci.events import Event, PipelineFinished
     from spotci.executor.plan import RunPlan
     from spotci.pipeline import Job
@@ -346,3 +348,74 @@ def test_no_job_starts_before_its_needs_have_succeeded(
             assert all(recorder.started.index(need) < before for need in needs)
         else:
             assert any(result[need] != "success" for need in needs)
+
+
+@dataclass
+class Person:
+    """Plays these manual jobs when asked, and notes what was offered."""
+
+    plays: tuple[str, ...]
+    offered: list[list[str]] = field(default_factory=list)
+
+    async def choose(self, jobs: Sequence[Job]) -> list[JobName]:
+        self.offered.append([job.name for job in jobs])
+        await anyio.lowlevel.checkpoint()
+        return [job.name for job in jobs if job.name in self.plays]
+
+
+async def test_a_person_is_asked_once_about_each_manual_job() -> None:
+    person = Person(("gate", "ship"))
+
+    result = await Recorder().play(
+        plan(
+            job("gate", stage="build", when="manual"),
+            job("docs", stage="build", when="manual", allow_failure=True),
+            job("test", stage="test"),
+            job("ship", stage="deploy", when="manual"),
+            job("last", stage="deploy", when="manual"),
+            player=person,
+        )
+    )
+
+    assert person.offered == [["gate", "docs"], ["ship", "last"]]
+    assert result == {
+        **dict.fromkeys(("gate", "test", "ship"), "success"),
+        **dict.fromkeys(("docs", "last"), "manual"),
+    }
+
+
+async def test_nobody_is_asked_while_jobs_run() -> None:
+    recorder, person = Recorder(), Person(())
+    recorder.gate("slow")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(
+            recorder.play,
+            plan(job("ship", when="manual"), job("slow"), player=person),
+        )
+        await anyio.wait_all_tasks_blocked()
+        assert person.offered == []
+        recorder.gates["slow"].set()
+
+    assert person.offered == [["ship"]]
+
+
+async def test_a_run_that_is_stopped_waits_for_no_answer() -> None:
+    class Silent(Person):
+        async def choose(self, jobs: Sequence[Job]) -> list[JobName]:
+            await anyio.sleep_forever()
+            return await super().choose(jobs)
+
+    stop, person, results = anyio.Event(), Silent(()), {}
+
+    async def play() -> None:
+        results.update(
+            await Recorder().play(plan(job("ship", when="manual"), player=person), stop)
+        )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(play)
+        await anyio.wait_all_tasks_blocked()
+        stop.set()
+
+    assert results == {"ship": "manual"}

@@ -137,7 +137,7 @@ _TABLE = (
         support=Support.RECORDED,
         note="a local run is not replaced by a newer one",
     ),
-    Keyword(path="manual_confirmation", support=Support.RECORDED),
+    Keyword(path="manual_confirmation"),
     Keyword(path="needs"),
     Keyword(path="needs:pipeline"),
     Keyword(path="needs:project", note="of a checkout that the settings name"),
