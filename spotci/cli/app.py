@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -80,7 +81,23 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, e.help) for name, e in _COMMANDS.items()])
 
 
+def _enter(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
+    # A callback, unlike the body of the group, is called for completion, too.
+    del ctx, option
+    if folder is not None:
+        os.chdir(folder)
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C",
+    "--cwd",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    expose_value=False,
+    callback=_enter,
+    help="Work in this folder.",
+)
 @click.version_option(__version__, "-V", "--version", message="spotci %(version)s")
 def app(**_: Any) -> None:  # noqa: ANN401 - click passes what it has
     """Run this project's GitLab CI pipeline on this machine.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spotci.cli.json_form import errors_as_json, print_document
-from spotci.cli.loading import compile_in, open_here
+from spotci.cli.loading import compile_in, open_chosen
 from spotci.cli.options import EVENTS, PipelineCommand, pipeline_options
 from spotci.dataclass import dataclass
 from spotci.errors import UsageError
@@ -53,8 +53,8 @@ class Side:
 
         try:
             if self.commit is None:
-                return compile_in(open_here(), self.chosen)
-            project = open_here(overrides={"run.source": "head"})
+                return compile_in(open_chosen(self.chosen), self.chosen)
+            project = open_chosen(self.chosen, overrides={"run.source": "head"})
             return compile_in(at_commit(project, self.commit), self.chosen)
         except ExceptionGroup:
             print(f"the configuration of {self.title} is not valid:", file=sys.stderr)

@@ -13,7 +13,7 @@ import click
 from spotci import __version__
 from spotci.cli import failure
 from spotci.cli.json_form import print_document
-from spotci.cli.loading import config_file, context_of, open_here, print_warnings
+from spotci.cli.loading import config_file, context_of, open_chosen, print_warnings
 from spotci.cli.options import PipelineCommand, pipeline_options
 from spotci.cli.shapes import error_shape, warning_shape
 
@@ -48,7 +48,7 @@ def command(chosen: Chosen, *, form: str) -> int:
     """  # noqa: D301 - click reads the \b
     from spotci.parser.compile import check  # noqa: PLC0415 - start-up time
 
-    project = open_here()
+    project = open_chosen(chosen)
     found, warnings = check(config_file(project), context_of(project, chosen))
     errors = failure.config_errors(found)
     if form == "json":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spotci.cli.descriptions import description
 from spotci.cli.json_form import errors_as_json, print_document
 from spotci.cli.loading import load, print_warnings
 from spotci.cli.options import PipelineCommand, pipeline_options
@@ -24,8 +25,9 @@ __all__ = ["command", "document"]
 #: Columns of a cell of the table; csv and json have the whole of it.
 _WIDEST = 60
 _COLUMNS = ("name", "stage", "when", "allow_failure", "needs", "image")
-#: A narrow terminal goes without the image, allow_failure, and in the end the needs.
-_NEEDS, _OPTIONAL, _LEAST = 4, (5, 3, 4), 14
+#: A narrow terminal goes without the image, allow_failure, the description, and in
+#: the end the needs.
+_NEEDS, _OPTIONAL, _LEAST = 4, (5, 3, 6, 4), 14
 
 
 @click.command("list", cls=PipelineCommand)
@@ -92,11 +94,11 @@ def _table(loaded: Loaded, *, show_all: bool) -> None:
         print(f"no pipeline is created: {compilation.reason}")
     else:
         rows = [
-            tuple(fit(cell, _WIDEST) for cell in _row(job))
+            tuple(fit(cell, _WIDEST) for cell in (*_row(job), description(job) or ""))
             for job in pipeline.jobs.values()
         ]
         table = render_table(
-            _COLUMNS,
+            (*_COLUMNS, "description"),
             rows,
             paint=paint,
             width=terminal_width(sys.stdout),

@@ -32,6 +32,7 @@ __all__ = [
     "compile_in",
     "config_file",
     "load",
+    "open_chosen",
     "open_here",
     "print_warnings",
     "record_folder",
@@ -99,12 +100,27 @@ def open_here(*, overrides: Mapping[str, object] | None = None) -> Project:
     return open_project(Path.cwd(), os.environ, overrides=overrides)
 
 
+def open_chosen(
+    chosen: Chosen, *, overrides: Mapping[str, object] | None = None
+) -> Project:
+    """Open the project of the current folder, with the file that was chosen.
+
+    Raises UsageError, as for a file outside of the project.
+    """
+    from spotci.project import with_config_file  # noqa: PLC0415 - start-up time
+
+    project = open_here(overrides=overrides)
+    if chosen.file is None:
+        return project
+    return with_config_file(project, Path.cwd() / chosen.file)
+
+
 def load(chosen: Chosen, *, overrides: Mapping[str, object] | None = None) -> Loaded:
     """Compile the pipeline of the current folder in the context that was chosen.
 
     Raises UsageError, and ``ExceptionGroup[ConfigError]`` with all that is wrong.
     """
-    return compile_in(open_here(overrides=overrides), chosen)
+    return compile_in(open_chosen(chosen, overrides=overrides), chosen)
 
 
 def compile_in(project: Project, chosen: Chosen) -> Loaded:

@@ -48,6 +48,8 @@ class Chosen:
     variable: tuple[str, ...] = ()
     env_file: tuple[str, ...] = ()
     input: tuple[str, ...] = ()
+    unset_variable: tuple[str, ...] = ()
+    file: str | None = None
     changed: tuple[str, ...] = ()
     changed_since: str | None = None
     full: bool = False
@@ -67,6 +69,7 @@ class Chosen:
             variables=_pairs("--variable", self.variable, environ),
             env_files=self.env_file,
             inputs=_pairs("--input", self.input, None),
+            unset=frozenset(self.unset_variable),
             changed=self.changed or None,
             changed_since=self.changed_since,
             full=self.full,
@@ -161,6 +164,18 @@ _OPTIONS: tuple[Callable[[Callable[..., int]], Callable[..., int]], ...] = (
     ),
     click.option(
         "--input", multiple=True, metavar="K=V", help="A value for spec:inputs."
+    ),
+    click.option(
+        "--unset-variable",
+        multiple=True,
+        metavar="K",
+        help="A predefined variable that must not exist.",
+    ),
+    click.option(
+        "--file",
+        metavar="F",
+        type=click.Path(),
+        help="The file that the pipeline begins with.  [default: .gitlab-ci.yml]",
     ),
     click.option(
         "--changed",

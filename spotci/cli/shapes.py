@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from spotci.cli.descriptions import description
 from spotci.variables import Level, effective
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def job_shape(job: Job) -> dict[str, Any]:
         "trigger": None if job.trigger is None else _trigger(job.trigger),
         "release": None if job.release is None else _release(job.release),
         "extends": list(job.extends) or None,
+        "description": description(job),
         "rule": job.rule,
         "source": _source(job.span),
     }

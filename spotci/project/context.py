@@ -58,6 +58,8 @@ class ContextOptions:
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     env_files: tuple[str, ...] = ()
     inputs: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    #: Names of predefined variables that must not exist.
+    unset: frozenset[str] = frozenset()
     #: The changed files, as the user states them; None to compute them.
     changed: tuple[str, ...] | None = None
     changed_since: str | None = None
@@ -79,7 +81,7 @@ def make_context(project: Project, options: ContextOptions) -> Context:
     predefined = (
         variable
         for variable in _predefined(project, event)
-        if variable.name not in files.unset
+        if variable.name not in files.unset | options.unset
     )
     # Of one level the last wins: what the user has here beats what the server has.
     found = (*server.variables, *files.variables, *_given(options.variables))

@@ -12,8 +12,12 @@ In the order of precedence, the weakest first:
 ``.spotci.env``                      project variables
 ``--env-file``                       project variables
 ``.gitlab-ci-local-env``             ``VARIABLE`` as pipeline variables
+``GCL_VARIABLE``                     pipeline variables
 ``--variable``                       pipeline variables
 ================================== ==================================================
+
+Values for ``spec:inputs`` stand in ``.gitlab-ci-local-inputs.yml``, in the option
+``INPUT`` of the same files, and in ``--input``.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from spotci.dataclass import dataclass
 from spotci.errors import ConfigWarning, UsageError
 from spotci.project.dotenv import parse_pairs, read_pairs
 from spotci.project.load_settings import REPOSITORY_FILE
+from spotci.project.options_files import HOME_FOLDER, OPTIONS_FILE, read_options
 from spotci.project.secret_sources import read_secrets
 from spotci.variables import Level, Variable
 
@@ -38,9 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileVariables", "read_env_files"]
 
-_HOME_FOLDER = ".gitlab-ci-local"
 _DIND_FILE = ".gitlab-ci-local-env.dind"
-_OPTIONS_FILE = ".gitlab-ci-local-env"
+_INPUTS_FILE = ".gitlab-ci-local-inputs.yml"
 _OWN_FILE = ".spotci.env"
 
 
@@ -89,10 +93,9 @@ def read_env_files(project: Project, named: Sequence[str] = ()) -> FileVariables
     _read_strict(_own_file(project, _OWN_FILE), _OWN_FILE, found, optional=True)
     for name in named:
         _read_strict(Path(name), name, found)
-    home = project.environ.get("HOME")
-    if home:
-        _read_options(Path(home) / _HOME_FOLDER / ".env", found)
-    _read_options(_own_file(project, _OPTIONS_FILE), found)
+    # The folder of a repository may be a link that leads out of it.
+    _own_file(project, OPTIONS_FILE)
+    _read_options(project, found)
     return found
 
 
@@ -101,7 +104,7 @@ def _own_file(project: Project, name: str, key: str | None = None) -> Path:
     # hostile one would read the secrets of its neighbour. The user may.
     path = project.root / name
     origin = project.settings.origins.get(key or "", REPOSITORY_FILE)
-    trusted = not origin.startswith((REPOSITORY_FILE, _OPTIONS_FILE))
+    trusted = not origin.startswith((REPOSITORY_FILE, OPTIONS_FILE))
     if trusted or Path(os.path.realpath(path)).is_relative_to(project.root):
         return path
     raise UsageError(
@@ -117,12 +120,15 @@ def _read_yaml_files(project: Project, found: FileVariables) -> None:
         project.settings.variables.gitlab_ci_local,
         "variables.gitlab_ci_local",
     )
-    global_file = Path(home, _HOME_FOLDER, "variables.yml") if home else None
-    if not local.is_file() and not (global_file and global_file.is_file()):
+    global_file = Path(home, HOME_FOLDER, "variables.yml") if home else None
+    inputs = _own_file(project, _INPUTS_FILE)
+    files = (local, inputs, *([global_file] if global_file else []))
+    if not any(path.is_file() for path in files):
         return
     # The YAML library is loaded only where there is such a file.
     from spotci.project.variables_files import (  # noqa: PLC0415 - start-up time
         read_home_file,
+        read_inputs_file,
         read_local_file,
     )
 
@@ -130,6 +136,8 @@ def _read_yaml_files(project: Project, found: FileVariables) -> None:
         read_home_file(project, global_file, found)
     if local.is_file():
         read_local_file(project, local, found)
+    if inputs.is_file():
+        found.inputs.update(read_inputs_file(inputs))
 
 
 def _read_lenient(path: Path, found: FileVariables) -> None:
@@ -168,13 +176,12 @@ def _add_pairs(pairs: Iterable[Pair], name: str, found: FileVariables) -> None:
             )
 
 
-def _read_options(path: Path, found: FileVariables) -> None:
+def _read_options(project: Project, found: FileVariables) -> None:
     # gitlab-ci-local separates several values of one option by blanks.
-    for pair in read_pairs(path):
-        origin = f"{path.name}:{pair.line}"
-        match pair.name:
+    for option, value, origin in read_options(project.root, project.environ):
+        match option:
             case "VARIABLE":
-                for part in parse_pairs("\n".join(pair.value.split())):
+                for part in parse_pairs("\n".join(value.split())):
                     if part.name is not None:
                         found.add(
                             Variable(
@@ -185,11 +192,11 @@ def _read_options(path: Path, found: FileVariables) -> None:
                             )
                         )
             case "UNSET_VARIABLE":
-                found.unset.update(pair.value.split())
+                found.unset.update(value.split())
             case "INPUT":
-                for entry in pair.value.split():
-                    name, separator, value = entry.partition("=")
+                for entry in value.split():
+                    name, separator, text = entry.partition("=")
                     if separator:
-                        found.inputs[name] = value
+                        found.inputs[name] = text
             case _:
                 pass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spotci.dataclass import dataclass
 from spotci.errors import UsageError
-from spotci.project.dotenv import read_pairs
+from spotci.project.options_files import read_options
 from spotci.project.setting_values import WrongValueError
 from spotci.project.settings import SECTIONS, Settings
 
@@ -30,7 +30,7 @@ _TEST_PREFIX = "SPOTCI_TEST_"
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _HEADER = re.compile(r"\s*\[\s*(?P<name>[^\[\]]+?)\s*\]")
 _ASSIGNMENT = re.compile(r"""\s*(?P<name>"[^"]*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=""")
-#: Options of gitlab-ci-local, as it writes them in a file, and ours.
+#: Options of gitlab-ci-local, as files and the environment have them, and ours.
 _GITLAB_CI_LOCAL = {
     "ARTIFACTS_TO_SOURCE": "run.artifacts_to_source",
     "CONCURRENCY": "run.concurrency",
@@ -39,6 +39,7 @@ _GITLAB_CI_LOCAL = {
     "EVALUATE_RULE_CHANGES": "run.evaluate_changes",
     "FILE": "project.config",
     "PULL_POLICY": "run.pull_policy",
+    "TIMESTAMPS": "run.timestamps",
     "VARIABLES_FILE": "variables.gitlab_ci_local",
 }
 
@@ -56,8 +57,9 @@ def load_settings(
     repository must not set.
     """
     layer = _Layer()
-    for name in _gitlab_ci_local_files(root, environ):
-        _read_gitlab_ci_local(name, layer)
+    for option, text, origin in read_options(root, environ):
+        if (setting := _GITLAB_CI_LOCAL.get(option)) is not None:
+            layer.put(setting, text, origin)
     user = user_file(environ)
     if user is not None:
         _read_toml(user, str(user), layer, trusted=True)
@@ -212,19 +214,6 @@ def _read_environment(environ: Mapping[str, str], layer: _Layer) -> None:
                 hint=_did_you_mean(variable, names),
             )
         layer.put(names[variable], value, variable)
-
-
-def _gitlab_ci_local_files(root: Path, environ: Mapping[str, str]) -> list[Path]:
-    home = environ.get("HOME")
-    files = [Path(home) / ".gitlab-ci-local" / ".env"] if home else []
-    return [*files, root / ".gitlab-ci-local-env"]
-
-
-def _read_gitlab_ci_local(path: Path, layer: _Layer) -> None:
-    for pair in read_pairs(path):
-        key = _GITLAB_CI_LOCAL.get(pair.name or "")
-        if key is not None:
-            layer.put(key, pair.value, f"{path.name}:{pair.line}")
 
 
 def _at(name: str, line: int | None) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,12 +23,11 @@ from spotci.project.remote import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from spotci.project.git import Git, GitRepository
     from spotci.project.settings import Settings
 
-__all__ = ["Project", "at_commit", "open_project"]
+__all__ = ["Project", "at_commit", "open_project", "with_config_file"]
 
 _CONFIG_FILE = ".gitlab-ci.yml"
 #: The host of a project that has no remote: reserved, never a server by accident.
@@ -143,6 +144,29 @@ def at_commit(project: Project, ref: str) -> Project:
         raise UsageError(f"{project.root} is no git repository: it has no commits")
     commit, tags = read_commit(project.root, project.environ, ref)
     return replace(project, git=replace(project.git, commit=commit, tags=tags))
+
+
+def with_config_file(project: Project, path: Path) -> Project:
+    """Return the project with another file that its pipelines begin with.
+
+    Raises UsageError for one that is not in the project.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - git knows links by name
+    try:
+        name = absolute.relative_to(project.root).as_posix()
+    except ValueError:
+        raise UsageError(f"{path} is not in the project {project.root}") from None
+    settings = project.settings
+    return replace(
+        project,
+        settings=replace(
+            settings,
+            project=replace(settings.project, config=name),
+            origins=MappingProxyType(
+                {**settings.origins, "project.config": "command line"}
+            ),
+        ),
+    )
 
 
 def stable_number(text: str) -> int:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spotci.project.envfiles import FileVariables
     from spotci.project.project import Project
 
-__all__ = ["read_home_file", "read_local_file"]
+__all__ = ["read_home_file", "read_inputs_file", "read_local_file"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NULL = "tag:yaml.org,2002:null"
@@ -91,6 +91,24 @@ class _Attributes:
     file: bool
     masked: bool
     raw: bool
+
+
+def read_inputs_file(path: Path) -> dict[str, object]:
+    """Read values for ``spec:inputs``, with the types that YAML gives them.
+
+    Raises UsageError for a file that is no map of names.
+    """
+    try:
+        document = YAML(typ="safe").load(_text(path))
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path.name}:{mark.line + 1}" if mark else path.name
+        raise UsageError(f"{place}: not YAML") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise UsageError(f"{path.name}: must be a map of inputs")
+    return {str(name): value for name, value in document.items()}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -127,6 +127,129 @@ def test_jobs_see_the_same(spotci: CommandLine, job: str, scoped: set[str]) -> N
     assert shown == EVERYWHERE | scoped
 
 
+def test_options_of_the_environment_beat_those_of_files(
+    spotci: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spotci.folder / "other.yml").write_text(
+        "by-name: {rules: [{if: $A == 'here' && $B == '2'}], script: [x]}\n"
+        "unset: {rules: [{if: $CI_COMMIT_BRANCH == null}], script: [x]}\n"
+    )
+    (spotci.folder / ".gitlab-ci-local-env").write_text("FILE=none.yml\nVARIABLE=A=x")
+    monkeypatch.setenv("GCL_FILE", "other.yml")
+    monkeypatch.setenv("GCL_VARIABLE", "A=here B=2")
+    monkeypatch.setenv("GCL_UNSET_VARIABLE", "CI_COMMIT_BRANCH")
+
+    assert jobs(spotci) == ["by-name", "unset"]
+
+
+def test_a_variable_can_be_unset(spotci: CommandLine) -> None:
+    (spotci.folder / ".gitlab-ci.yml").write_text(
+        "unset: {rules: [{if: $CI_COMMIT_BRANCH == null}], script: [x]}\n"
+        "always: {script: [x]}\n"
+    )
+
+    assert jobs(spotci) == ["always"]
+    assert jobs(spotci, "--unset-variable", "CI_COMMIT_BRANCH") == ["unset", "always"]
+
+
+@pytest.mark.parametrize("command", ["list", "run"])
+def test_another_file_in_another_folder(spotci: CommandLine, command: str) -> None:
+    (spotci.folder / "ci").mkdir()
+    (spotci.folder / "ci" / "other.yml").write_text(
+        "include: ci/more.yml\nother: {script: [echo $CI_CONFIG_PATH]}\n"
+    )
+    (spotci.folder / "ci" / "more.yml").write_text("more: {script: [pwd]}\n")
+    engine = () if command == "list" else ("--engine", "shell", "--output", "plain")
+
+    done = spotci("--cwd", "ci", command, "--file", "other.yml", *engine)
+
+    assert done.code == 0, done.err
+    assert {"more", "other"} <= set(re.findall(r"\w+", done.out))
+    assert ("ci/other.yml" in done.out) is (command == "run")
+
+
+def test_a_file_outside_of_the_project_is_refused(spotci: CommandLine) -> None:
+    done = spotci("list", "--file", "../other.yml")
+
+    assert done.code == 2
+    assert "../other.yml is not in the project" in done.err
+
+
+def test_a_folder_that_is_none(spotci: CommandLine) -> None:
+    done = spotci("-C", "nowhere", "list")
+
+    assert done.code == 2
+    assert "'nowhere' does not exist" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        pytest.param((), "job-prod-3", id="from the file"),
+        pytest.param(("--input", "env=dev"), "job-dev-3", id="the option wins"),
+    ],
+)
+def test_inputs_of_the_file(
+    spotci: CommandLine, given: tuple[str, ...], name: str
+) -> None:
+    (spotci.folder / ".gitlab-ci-local-inputs.yml").write_text("env: prod\nn: 3\n")
+    (spotci.folder / ".gitlab-ci.yml").write_text(
+        "spec: {inputs: {env: {options: [dev, prod]}, n: {type: number}}}\n---\n"
+        "job-$[[ inputs.env ]]-$[[ inputs.n ]]: {script: [x]}\n"
+    )
+
+    assert jobs(spotci, *given) == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[a]", "must be a map of inputs", id="list"),
+        pytest.param("a: ]", ".gitlab-ci-local-inputs.yml:1: not YAML", id="no YAML"),
+    ],
+)
+def test_inputs_that_are_none(spotci: CommandLine, text: str, message: str) -> None:
+    (spotci.folder / ".gitlab-ci-local-inputs.yml").write_text(text)
+
+    done = spotci("list")
+
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_line_makes_jobs_local(spotci: CommandLine) -> None:
+    (spotci.folder / ".spotci.env").write_text("GITLAB_CI=false\n")
+    (spotci.folder / ".gitlab-ci.yml").write_text(
+        "local: {rules: [{if: $GITLAB_CI == 'false'}], script: [echo is $GITLAB_CI]}\n"
+    )
+
+    done = spotci("run", "--engine", "shell", "--output", "plain")
+
+    assert "local | is false" in done.out
+
+
+def test_descriptions_are_listed(spotci: CommandLine) -> None:
+    (spotci.folder / ".gitlab-ci.yml").write_text(
+        "# @Description Install the packages\n"
+        "# of the lock file\n"
+        "install: {script: [x]}\n\n"
+        "# @Description of nothing\n\n"
+        "test: {script: [x]}\n"
+    )
+
+    assert "Install the packages" in spotci("list").out
+    assert [
+        (job["name"], job["description"])
+        for job in spotci("list", "--format", "json").json["jobs"]
+    ] == [("install", "Install the packages"), ("test", None)]
+
+
+def jobs(spotci: CommandLine, *options: str) -> list[str]:
+    done = spotci("list", "--format", "json", *options)
+    assert done.code == 0, done.out + done.err
+    return [job["name"] for job in done.json["jobs"]]
+
+
 @pytest.mark.parametrize("option", OPTIONS.split())
 def test_every_option_has_a_row(option: str) -> None:
     left = [

@@ -146,6 +146,7 @@ def test_json_has_the_shapes_of_gitlab(spotci: CommandLine) -> None:
         "trigger": None,
         "release": None,
         "extends": [".base"],
+        "description": None,
         "rule": None,
         "source": {"file": ".gitlab-ci.yml", "line": 8},
     }
