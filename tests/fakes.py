@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from spotci.errors import ContainerError, EngineError, ImagePullError
+from spotci.errors import (
+    ContainerError,
+    EngineError,
+    EngineUnavailableError,
+    ImagePullError,
+)
 from spotci.executor.backend import (
     Backend,
     ContainerId,
@@ -75,6 +80,8 @@ class Gates:
     closed: dict[str, anyio.Event] = field(default_factory=dict)
     faults: dict[str, list[EngineError]] = field(default_factory=dict)
     reached: list[str] = field(default_factory=list)
+    #: Whether the engine has died: then every operation fails.
+    dead: bool = False
 
     async def passing(self, name: str) -> None:
         """Wait at the gate of this name; every operation can be canceled here."""
@@ -84,6 +91,8 @@ class Gates:
             raise self.faults[name].pop(0)
         if name in self.closed:
             await self.closed[name].wait()
+        if self.dead:
+            raise EngineUnavailableError("no answer", operation=name)
 
 
 class FakeProcess:
@@ -96,6 +105,7 @@ class FakeProcess:
         self._stopped = anyio.Event()
         self._exit: Exit | None = None
         self._done = anyio.Event()
+        self._lost = False
 
     @property
     def output(self) -> ObjectReceiveStream[bytes]:
@@ -103,6 +113,8 @@ class FakeProcess:
 
     async def wait(self) -> Exit:
         await self._done.wait()
+        if self._lost:
+            raise EngineUnavailableError("no answer", operation="wait container")
         assert self._exit is not None
         return self._exit
 
@@ -126,6 +138,11 @@ class FakeProcess:
 
     def stop(self) -> None:
         self._stopped.set()
+
+    def lose(self) -> None:
+        """End with the engine: nobody can say how."""
+        self._lost = True
+        self.stop()
 
     def close(self) -> None:
         self._send.close()
@@ -176,6 +193,10 @@ class FakeEngine:
     @property
     def description(self) -> str:
         return "docker 28.2 in memory"
+
+    async def has_died(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        return self.gates.dead
 
     async def create_network(self, name: str) -> NetworkId:
         await self._pass("create_network")
@@ -352,6 +373,10 @@ class FakeWorkspaces:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _shared: dict[str, str] = field(default_factory=dict)
 
+    def number_after(self, other: FakeWorkspaces) -> None:
+        """Give no name that another one gives."""
+        self._numbers = other._numbers
+
     async def full_disk(self) -> str | None:
         return self.full
 
@@ -452,11 +477,17 @@ class FakeWorkspaces:
 
     async def export(self, layer: LayerId, destination: Path) -> None:
         await self.gates.passing("export")
+        if layer not in self.layers:
+            raise EngineError("no such layer", operation="export", subject=layer)
         for path, content in self.layers[layer].items():
             target = destination / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         self.exported.append(destination)
+
+    async def survivors(self, layers: Sequence[LayerId]) -> frozenset[LayerId]:
+        await self.gates.passing("survivors")
+        return frozenset(layers) & self.layers.keys()
 
     async def drop(self, layer: LayerId) -> None:
         await self.gates.passing("drop")
@@ -480,12 +511,46 @@ class FakeBackend:
         self.images = FakeImages(self.gates)
         self.workspaces = FakeWorkspaces(self.gates)
         self.engine = FakeEngine(self.workspaces, self.gates)
+        #: The backends that come after the death of this one; None: none can.
+        self.heirs: list[FakeBackend] | None = None
+        self.emptied = False
+        self.opened = 0
 
     @property
     def port(self) -> Backend:
         return Backend(
-            engine=self.engine, images=self.images, workspaces=self.workspaces
+            engine=self.engine,
+            images=self.images,
+            workspaces=self.workspaces,
+            reopen=None if self.heirs is None else self._reopen,
+            emptied=self.emptied,
         )
+
+    def heir(self, *, keeps_volumes: bool = True) -> FakeBackend:
+        """Return the backend that comes after this one's death, which has no heir."""
+        heir = FakeBackend()
+        heir.engine.programs = self.engine.programs
+        heir.emptied = not keeps_volumes
+        heir.workspaces.number_after(self.workspaces)
+        if keeps_volumes:
+            heir.workspaces.layers = self.workspaces.layers
+            heir.workspaces.caches = self.workspaces.caches
+        self.heirs = [heir]
+        return heir
+
+    def die(self) -> None:
+        """Let the engine die, with all that runs in it."""
+        self.gates.dead = True
+        for container in self.engine.containers.values():
+            if container.process is not None:
+                container.process.lose()
+
+    @asynccontextmanager
+    async def _reopen(self) -> AsyncIterator[Backend]:
+        self.opened += 1
+        if not self.heirs:
+            raise EngineUnavailableError("it does not answer after 60 s")
+        yield self.heirs[0].port
 
     def program(self, part: str, **fields: object) -> None:
         """Tell what a container does whose script, or image, contains ``part``."""

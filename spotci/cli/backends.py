@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -11,7 +13,8 @@ from spotci.cli.loading import record_folder
 from spotci.scratch import sweep_scratch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from spotci.cli.dispatch import ProgressBoard
     from spotci.cli.kept import KeptJobs
@@ -44,10 +47,25 @@ async def open_backend(
     from spotci.dind import backend as dind  # noqa: PLC0415 - as used
 
     settings = engine_settings(project)
-    progress = board.of("engine", settings.container)
-    async with dind.open_backend(settings, run, progress=progress) as backend:
-        await board.finish("engine", settings.container)
+    subject = "engine", settings.container
+    opener = partial(dind.open_backend, settings, run, progress=board.of(*subject))
+    async with _finishing(opener, partial(board.finish, *subject)) as backend:
         yield backend
+
+
+@asynccontextmanager
+async def _finishing(
+    opener: Callable[[], AbstractAsyncContextManager[Backend]],
+    finish: Callable[[], Awaitable[None]],
+) -> AsyncIterator[Backend]:
+    """Say that the engine has been opened, each time that it is."""
+    async with opener() as backend:
+        await finish()
+        again = backend.reopen
+        yield replace(
+            backend,
+            reopen=None if again is None else partial(_finishing, again, finish),
+        )
 
 
 @asynccontextmanager

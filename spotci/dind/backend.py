@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +12,7 @@ from spotci.dind.agent import open_agent
 from spotci.dind.containers import DockerEngine
 from spotci.dind.engine import open_engine
 from spotci.dind.images import open_images
-from spotci.dind.lease import begin_lease, sweep
+from spotci.dind.lease import begin_lease, sweep, sweep_own
 from spotci.dind.sessions import DockerSessions
 from spotci.dind.store import ROOT, Store
 from spotci.dind.workspace import DockerWorkspaces
@@ -31,13 +32,19 @@ _CLOSING = 30.0
 
 @asynccontextmanager
 async def open_backend(
-    settings: EngineSettings, run: str, *, progress: Progress, overlay: bool = True
+    settings: EngineSettings,
+    run: str,
+    *,
+    progress: Progress,
+    overlay: bool = True,
+    again: bool = False,
 ) -> AsyncIterator[Backend]:
     """Give the engine for a run, found or started, and hold a lease in it.
 
     Leaving the block removes all that the run has there; if this process dies, the
     engine does. ``overlay`` False makes workspaces by copying, as where overlays cannot
-    be mounted. Raises EngineUnavailableError where there is no engine.
+    be mounted. ``again`` says that the engine of the run has died: what the run has
+    there still is taken up. Raises EngineUnavailableError where there is no engine.
     """
     engine = await open_engine(settings, progress=progress)
     async with AsyncExitStack() as stack:
@@ -48,12 +55,15 @@ async def open_backend(
         agent = await stack.enter_async_context(open_agent(engine))
         await held()
         images = await stack.enter_async_context(open_images(engine))
-        await sweep(engine, agent, own=run)
+        await (sweep_own if again else sweep)(engine, agent, own=run)
         store = Store(agent, run, settings.quota)
         mounts = await store.open()
         overlay = overlay and not engine.shared
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
+        reopen = partial(
+            open_backend, settings, run, progress=progress, overlay=overlay, again=True
+        )
         try:
             containers = DockerEngine(engine, run, agent)
             yield Backend(
@@ -65,9 +75,14 @@ async def open_backend(
                 sessions=DockerSessions(
                     engine, agent, start=containers.start_detached, kept=kept
                 ),
+                # The developer's own daemon is not ours to start.
+                reopen=None if engine.shared else reopen,
+                emptied=store.is_new,
             )
         finally:
             with anyio.move_on_after(_CLOSING, shield=True):
+                # Where the engine has died, the next one is swept.
                 with suppress(EngineError):
                     await store.collect_garbage(images.used)
-                await store.close()
+                with suppress(EngineError):
+                    await store.close()

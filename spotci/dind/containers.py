@@ -76,6 +76,10 @@ class DockerEngine:
             return f"docker {engine.version} of this machine"
         return f"docker {engine.version} in {engine.settings.name}"
 
+    async def has_died(self) -> bool:
+        """Say whether the container of the engine runs no more."""
+        return await self._engine.has_died()
+
     async def create_network(self, name: str) -> NetworkId:
         """Create a bridge network."""
         ours = run_labels(self._run, self._engine.labels)

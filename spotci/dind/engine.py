@@ -44,6 +44,9 @@ __all__ = ["DindEngine", "EngineStatus", "engine_status", "open_engine", "stop_e
 #: Seconds for the answer of an engine that runs already.
 _SILENCE = 5.0
 
+#: Seconds for the end of an engine whose daemon does not answer.
+_DYING = 10.0
+
 _POLL = 0.03
 _LOOK_EVERY = 10
 
@@ -59,6 +62,8 @@ class DindEngine:
     outer: Outer
     #: Id of the engine's container on the host.
     container: str
+    #: When it was started, as Docker says it: a restart makes another engine of it.
+    started_at: str
     #: Port of the registry on the host's loopback.
     registry_port: int | None
     #: Version of the inner daemon, such as ``28.2.2``.
@@ -87,6 +92,28 @@ class DindEngine:
     def host(self) -> APIClient:
         """The docker library's client of the developer's daemon."""
         return self.outer.daemon.client
+
+    async def has_died(self) -> bool:
+        """Say whether its container runs no more, or ends now; see backend.Engine.
+
+        A daemon that does not answer takes its container with it, in a moment.
+        """
+        with anyio.move_on_after(_DYING):
+            while await self._runs():
+                if await answers(self.inner.address):
+                    return False
+                await anyio.sleep(_POLL)
+            return True
+        return False
+
+    async def _runs(self) -> bool:
+        try:
+            state = await self.outer.state(self.container)
+        except EngineUnavailableError:
+            return False  # no container outlives the developer's daemon
+        return (
+            state is not None and state.running and state.started_at == self.started_at
+        )
 
     def close(self) -> None:
         """Close the connections to both daemons."""
@@ -369,6 +396,7 @@ async def _reach(
         inner=inner,
         outer=outer,
         container=state.id,
+        started_at=state.started_at,
         registry_port=_registry_port(settings, state),
         version=version,
     )

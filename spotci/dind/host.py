@@ -65,6 +65,7 @@ async def open_host(settings: EngineSettings, *, progress: Progress) -> DindEngi
         inner=outer.daemon,
         outer=outer,
         container=state.id,
+        started_at=state.started_at,
         registry_port=settings.registry_port,
         version=await outer.daemon.version(),
         paths=await _paths(outer, settings),

@@ -43,7 +43,14 @@ if TYPE_CHECKING:
     from spotci.dind.engine import DindEngine
     from spotci.dind.shell import Shell
 
-__all__ = ["begin_lease", "hold_lease", "live_runs", "remove_runs", "sweep"]
+__all__ = [
+    "begin_lease",
+    "hold_lease",
+    "live_runs",
+    "remove_runs",
+    "sweep",
+    "sweep_own",
+]
 
 #: Seconds for the removal of what a run left, when it ends in order.
 _CLEANUP = 30.0
@@ -166,6 +173,8 @@ async def _end(
     """Remove what is left, and say so; where that fails, the lease has to do it."""
     if not await answers(engine.inner.address):
         return  # the engine ended, and its containers with it
+    if not engine.shared and await engine.has_died():
+        return  # it was started again, where the run has another lease
     try:
         await remove_runs(engine, {run}, kept=kept)
         await stream.send(b"done\n")
@@ -199,6 +208,18 @@ async def sweep(engine: DindEngine, shell: Shell, *, own: str) -> frozenset[str]
     if live == {own}:
         await _remove(engine, "container", unknown)
     return dead
+
+
+async def sweep_own(engine: DindEngine, shell: Shell, *, own: str) -> None:
+    """Remove what this run left in its engine when that died; its layers stay.
+
+    Other runs that it died for are about to take theirs up again: only containers
+    that are nobody's go, too, where there is no such run.
+    """
+    await remove_runs(engine, {own})
+    _, unknown = await _found(engine)
+    if unknown and await live_runs(shell) <= {own}:
+        await _remove(engine, "container", unknown)
 
 
 async def _kept_runs(shell: Shell) -> frozenset[str]:

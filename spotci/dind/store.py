@@ -41,12 +41,26 @@ __all__ = ["PRIVATE", "REMOVE_RUN", "ROOT", "Kind", "Store"]
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 # Prints whether workspaces can be mounted, which is tried once for a volume.
+#
+# The engine of a run may have died, and been started again: then its workspaces have
+# lost their mounts, and what was arriving does not come any more. Layers stay. What is
+# printed, too, is whether the volume is new, and the highest number of what stays.
 _OPEN = r"""
 set -e
 umask 077
 cd /spotci
+if [ -d l ]; then age=old; else age=new; fi
 mkdir -p l s g c x "r/$1"
 cd "r/$1"
+for claim in w[0-9]*/path; do
+  [ -f "$claim" ] || continue
+  { read -r path; } <"$claim"
+  rmdir "$path.tmp" "$path" 2>/dev/null || :
+done
+for stale in w[0-9]* i[0-9]* e t try; do
+  if [ -e "$stale" ] || [ -L "$stale" ]; then mv "$stale" "/spotci/x/$1.$$.$stale"; fi
+done
+rm -rf "/spotci/x/$1.$$".* "/spotci-private/$1"
 mkdir e
 if [ -d /spotci-private ]; then
   mkdir -m 711 "/spotci-private/$1"
@@ -63,7 +77,9 @@ if ! [ -f /spotci/overlay ]; then
   fi
   rm -rf try
 fi 2>/dev/null
-if [ -f /spotci/overlay ]; then echo overlay; else echo copy; fi
+if [ -f /spotci/overlay ]; then how=overlay; else how=copy; fi
+highest=$(ls | sed -n 's/^[am]\([0-9][0-9]*\)$/\1/p' | sort -n | tail -n 1)
+echo "$how $age ${highest:-0}"
 """
 
 #: Where the engine's container has the work volume.
@@ -223,6 +239,8 @@ class Store:
         self.agent, self.run = agent, run
         self.quota = quota or Quota()
         self._numbers = itertools.count(1)
+        #: Whether nobody has been here before.
+        self.is_new = False
 
     def number(self) -> int:
         """Return a number that this run has not used."""
@@ -241,7 +259,10 @@ class Store:
         answer = await self.agent.run(
             _OPEN, self.run, operation="prepare the work volume"
         )
-        return answer.strip() == b"overlay"
+        how, age, highest = answer.decode().split()
+        self.is_new = age == "new"
+        self._numbers = itertools.count(int(highest) + 1)
+        return how == "overlay"
 
     async def close(self) -> None:
         """Remove all that the run has."""

@@ -139,6 +139,15 @@ done'
 xargs -0 sh -c "$look" sh 2>/dev/null || true
 """
 
+# A layer that is shared is a link, of which the target may be gone.
+_THERE = r"""
+cd "/spotci/r/$1" || exit
+shift
+for layer do
+  if [ -d "$layer" ]; then echo "$layer"; fi
+done
+"""
+
 _WRITE = r"""
 umask 0
 cd "/spotci/r/$1/$2" && cat >"./$3" && chmod 644 "./$3"
@@ -395,6 +404,13 @@ class DockerWorkspaces:
         """Remove a layer of the run; shared ones are kept as long as they are used."""
         self._entries.pop(layer, None)
         await self.store.discard([layer])
+
+    async def survivors(self, layers: Sequence[LayerId]) -> frozenset[LayerId]:
+        """Return those of the layers that are there, of an engine that died, too."""
+        found = await self.store.agent.run(
+            *(_THERE, self.store.run, *layers), operation="look for layers"
+        )
+        return frozenset(map(LayerId, found.decode().split()))
 
     async def cached(self, key: str) -> LayerId | None:
         """Return the newest generation of a cache, kept for the run."""

@@ -147,6 +147,10 @@ class Engine(Protocol):
         """Such as ``docker 28.2 in spot-ci-dind``, for the head of a job's log."""
         ...
 
+    async def has_died(self) -> bool:
+        """Say whether the engine has ended, for good; one that hangs has not."""
+        ...
+
     async def create_network(self, name: str) -> NetworkId:
         """Create a network of its own for one job and its services."""
         ...
@@ -356,6 +360,10 @@ class Workspaces(Protocol):
         """Say that a layer is no longer wanted."""
         ...
 
+    async def survivors(self, layers: Sequence[LayerId]) -> frozenset[LayerId]:
+        """Return those of the layers that are there, after ``Backend.reopen``."""
+        ...
+
     async def cached(self, key: str) -> LayerId | None:
         """Return the newest generation of a cache, None where there is none."""
         ...
@@ -487,6 +495,11 @@ class Backend:
 
     Without ``containers`` jobs are processes of the host: images do not matter, and
     there are no services. Without ``sessions`` nobody can look into jobs.
+
+    ``reopen`` opens the backend of the same run once more when its engine has died, on
+    one that is started again; None: that is nobody's here to start. Of what the run had
+    in the engine only layers may be left, see ``Workspaces.survivors``; ``emptied``
+    says that not even caches and images are.
     """
 
     engine: Engine
@@ -494,3 +507,5 @@ class Backend:
     workspaces: Workspaces
     containers: bool = True
     sessions: Sessions | None = None
+    reopen: Callable[[], AbstractAsyncContextManager[Backend]] | None = None
+    emptied: bool = False

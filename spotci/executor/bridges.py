@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from spotci.executor.emit import Emit
     from spotci.executor.handover import HandoverStore
     from spotci.executor.plan import RunPlan
+    from spotci.executor.revival import RunBackend
     from spotci.executor.slots import Slots
     from spotci.pipeline import Job, JobName, Trigger
 
@@ -89,7 +90,7 @@ class Lineage:
 class Shared:
     """What all pipelines of a run share; ``ends_at`` is of the monotonic clock."""
 
-    backend: Backend
+    backend: RunBackend
     slots: Slots
     ends_at: float = math.inf
 
@@ -99,6 +100,7 @@ async def run_whole(
     shared: Shared,
     emit: Emit,
     *,
+    backend: Backend,
     snapshot: SnapshotId | None,
     downstream: Downstream | None,
     lineage: Lineage,
@@ -106,9 +108,14 @@ async def run_whole(
 ) -> PipelineFinished:
     """Run a pipeline with all that its bridges start, and return how it ended.
 
-    The results are those of all of them, under the names that the events have.
+    ``backend`` is the one that the ``snapshot`` was taken in. The results are those of
+    all pipelines, under the names that the events have.
     """
-    runner = JobRunner(plan, shared.backend, emit, snapshot, upstream=lineage.stores)
+    runner = JobRunner(
+        *(plan, backend, emit, snapshot),
+        upstream=lineage.stores,
+        revival=shared.backend,
+    )
     async with (
         runner,
         Bridges(
@@ -116,7 +123,6 @@ async def run_whole(
             shared=shared,
             emit=emit,
             runner=runner,
-            snapshot=snapshot,
             downstream=downstream,
             lineage=lineage,
         ) as bridges,
@@ -161,7 +167,6 @@ class Bridges:
     shared: Shared
     emit: Emit
     runner: JobRunner
-    snapshot: SnapshotId | None
     downstream: Downstream | None
     lineage: Lineage
     _children: dict[JobName, _Child] = field(default_factory=dict)
@@ -277,9 +282,10 @@ class Bridges:
         made = await downstream.compile(trigger, job, variables, self._read_artifact)
         child = _Child(self._plan_of(job, made))
         emit = prefixed(self.emit, job.name)
-        snapshot = self.snapshot
+        place = self.runner.backend, self.runner.snapshot
         if made.tree is not None:
-            snapshot = await bring_in(child.plan, self.shared.backend, self.emit)
+            backend = await self.shared.backend.ready()
+            place = backend, await bring_in(child.plan, backend, self.emit)
         for text in made.warnings:
             await self.emit(
                 Notice(at=time.time(), text=f"{job.name}: {text}", level="warning")
@@ -303,7 +309,7 @@ class Bridges:
         if self._tasks is None:
             raise RuntimeError("bridges run inside of their context")
         self._children[job.name] = child
-        self._tasks.start_soon(self._run_child, job, child, emit, made, snapshot)
+        self._tasks.start_soon(self._run_child, job, child, emit, made, place)
         return child
 
     async def _run_child(
@@ -312,14 +318,15 @@ class Bridges:
         child: _Child,
         emit: Emit,
         made: DownstreamPipeline,
-        snapshot: SnapshotId | None,
+        place: tuple[Backend, SnapshotId | None],
     ) -> None:
         try:
             child.finished = finished = await run_whole(
                 child.plan,
                 self.shared,
                 emit,
-                snapshot=snapshot,
+                backend=place[0],
+                snapshot=place[1],
                 downstream=made.downstream,
                 lineage=self._lineage_of(made),
                 stop=child.stop,
@@ -393,6 +400,7 @@ class Bridges:
         return child.finished
 
     async def _read_artifact(self, job: str, path: str) -> bytes:
+        backend = await self.shared.backend.ready()
         layers = [
             handover.layer
             for handover in self.runner.store.of_job(job).values()
@@ -403,7 +411,7 @@ class Bridges:
                 f"Job `{job}` not found in parent pipeline or does not have artifacts!"
             )
         try:
-            content = await self.shared.backend.workspaces.read(
+            content = await backend.workspaces.read(
                 layers[-1], path, limit=_CONFIG_LIMIT
             )
         except EngineError as error:

@@ -12,7 +12,7 @@ from spotci.executor.trace import GREEN
 
 if TYPE_CHECKING:
     from spotci.events import TestCounts
-    from spotci.executor.backend import Exit, Workspaces
+    from spotci.executor.backend import Engine, Exit, Workspaces
     from spotci.executor.trace import Trace
 
 __all__ = [
@@ -70,9 +70,11 @@ def failed(reason: FailureReason, message: str) -> End:
     return End(status=JobStatus.FAILED, reason=reason, message=message)
 
 
-def system_failure(error: EngineError) -> End:
-    """Return the end of a job that the engine failed."""
-    return failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
+async def system_failure(error: EngineError, engine: Engine) -> End:
+    """Return the end of a job that the engine failed; one that died is told so."""
+    died = await engine.has_died()
+    message = "the engine died while the job ran" if died else str(error)
+    return failed(FailureReason.RUNNER_SYSTEM_FAILURE, message)
 
 
 async def with_full_disk(end: End, workspaces: Workspaces) -> End:

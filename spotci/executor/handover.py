@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,50 @@ class HandoverStore:
     )
     _known: dict[JobName, Handover] = field(default_factory=dict)
     _layers: list[LayerId] = field(default_factory=list)
+    #: Copies of layers in the record.
+    _copies: dict[LayerId, Path] = field(default_factory=dict)
+    #: Jobs whose artifacts went with an engine.
+    _gone: set[JobName] = field(default_factory=set)
     _adopting: anyio.Lock = field(default_factory=anyio.Lock)
 
     def put(self, job: JobName, handover: Handover) -> None:
         """Remember what a job handed on; that of an earlier attempt is forgotten."""
         self._known[job] = handover
+        self._gone.discard(job)
         if handover.layer is not None:
             self._layers.append(handover.layer)
+
+    def copied(self, layer: LayerId, folder: Path) -> None:
+        """Remember that a layer has been copied to the record."""
+        self._copies[layer] = folder
+
+    async def move(self, workspaces: Workspaces) -> tuple[JobName, ...]:
+        """Go over to an engine in the place of one that died; return whose is gone.
+
+        What is not there any more is brought in from the record. Raises EngineError;
+        the next call goes on from there.
+        """
+        self.workspaces = workspaces
+        held = {
+            name: handover.layer
+            for name, handover in self._known.items()
+            if handover.layer is not None
+        }
+        there = await workspaces.survivors(tuple(held.values()))
+        gone = []
+        for name, layer in held.items():
+            if layer in there:
+                continue
+            copy = self._copies.get(layer)
+            if copy is None:
+                self._known[name] = replace(self._known[name], layer=None)
+                self._gone.add(name)
+                gone.append(name)
+                continue
+            brought = await workspaces.adopt(copy)
+            self._copies[brought] = copy
+            self.put(name, replace(self._known[name], layer=brought))
+        return tuple(gone)
 
     def sources(self, job: Job) -> tuple[JobName, ...]:
         """Return the jobs that ``job`` takes artifacts from, in order.
@@ -88,9 +125,12 @@ class HandoverStore:
         return tuple(
             name
             for name in names
-            if name not in self._known
-            and name in self.plan.earlier
-            and self.plan.earlier[name].lost
+            if name in self._gone
+            or (
+                name not in self._known
+                and name in self.plan.earlier
+                and self.plan.earlier[name].lost
+            )
         )
 
     def of_job(self, name: str) -> dict[JobName, Handover]:
@@ -179,6 +219,7 @@ class HandoverStore:
             if name not in self._known:
                 layer = await adopt(self.workspaces, earlier.artifacts, attempts)
                 self.put(name, Handover(layer=layer, variables=earlier.variables))
+                self.copied(layer, earlier.artifacts)
             return self._known[name]
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import time
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from spotci.errors import EngineError
+from spotci.errors import EngineError, EngineUnavailableError
 from spotci.events import (
     ArtifactsSaved,
     FailureReason,
@@ -27,7 +28,7 @@ from spotci.executor.export import copy_into, export_layer, write_dotenv
 from spotci.executor.handover import Handover, HandoverStore
 from spotci.executor.phases import JobPhases
 from spotci.executor.runner_services import RunnerServices
-from spotci.executor.snapshot import Snapshots
+from spotci.executor.snapshot import Snapshots, bring_in
 from spotci.job_inputs import JobInputError, with_inputs
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from spotci.executor.artifacts import Archive
-    from spotci.executor.backend import Backend, SnapshotId
+    from spotci.executor.backend import Backend, LayerId, SnapshotId
     from spotci.executor.emit import Emit
     from spotci.executor.outputs import JobOutputs
     from spotci.executor.plan import RunPlan
+    from spotci.executor.revival import RunBackend
     from spotci.pipeline import Job
 
 __all__ = ["JobRunner"]
@@ -69,10 +71,12 @@ class JobRunner:
         snapshot: SnapshotId | None,
         *,
         upstream: Mapping[str, HandoverStore] | None = None,
+        revival: RunBackend | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
-        self._backend = backend
+        #: Opens the backend again where its engine dies; None: then all is over.
+        self._revival = revival
         self._emit = emit
         self._clock = clock
         self._store = HandoverStore(plan, backend.workspaces, upstream or {})
@@ -89,6 +93,7 @@ class JobRunner:
         )
         self._ids = itertools.count(_first_id(plan))
         self._slots: set[int] = set()
+        self._moving = anyio.Lock()
         self._stack = AsyncExitStack()
         self._background: TaskGroup | None = None
 
@@ -96,6 +101,8 @@ class JobRunner:
         self._background = await self._stack.enter_async_context(
             anyio.create_task_group()
         )
+        if self._revival is not None:
+            self._revival.follow(self._move)
         return self
 
     async def __aexit__(
@@ -108,6 +115,8 @@ class JobRunner:
             return await self._stack.__aexit__(kind, error, traceback)
         finally:
             self._background = None
+            if self._revival is not None:
+                self._revival.unfollow(self._move)
             with (
                 anyio.move_on_after(_CLEANUP_LIMIT, shield=True),
                 suppress(EngineError),
@@ -119,12 +128,25 @@ class JobRunner:
         """What the jobs have handed on so far."""
         return self._store
 
+    @property
+    def backend(self) -> Backend:
+        """The backend that the jobs run on now."""
+        return self._services.backend
+
+    @property
+    def snapshot(self) -> SnapshotId | None:
+        """The source tree in that backend."""
+        return self._services.snapshots.plain
+
     def hurry(self) -> None:
         """Skip what canceled jobs still want to do, ``after_script`` above all."""
         self._hurry.set()
 
     async def run(self, job: Job, attempt: int = 1) -> JobResult:
         """Run one attempt of a job, numbered from 1, and return how it ended.
+
+        Where the engine has died the attempt begins when it runs again; raises
+        EngineUnavailableError where it never will.
 
         When it is canceled, the job's container has been stopped and its
         ``after_script`` has run by the time the cancellation goes on.
@@ -142,11 +164,18 @@ class JobRunner:
         except JobInputError as error:
             end = failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
             return self._result(job, attempt, started, end)
-        needed = await self._services.needs.find(job)
+        try:
+            services = await self._ready()
+        except EngineUnavailableError:
+            raise
+        except EngineError as error:
+            end = failed(FailureReason.RUNNER_SYSTEM_FAILURE, str(error))
+            return self._result(job, attempt, started, end)
+        needed = await services.needs.find(job)
         slot = next(number for number in itertools.count() if number not in self._slots)
         self._slots.add(slot)
         phases = JobPhases(
-            services=self._services,
+            services=services,
             job=job,
             number=attempt,
             id=next(self._ids),
@@ -163,6 +192,38 @@ class JobRunner:
             self._slots.discard(slot)
         self._tidy(phases, end)
         return self._result(job, attempt, started, end)
+
+    async def _ready(self) -> RunnerServices:
+        """Return what attempts share, on an engine that runs."""
+        if self._revival is not None:
+            await self._move(await self._revival.ready())
+        return self._services
+
+    async def _move(self, backend: Backend) -> None:
+        """Go over to a backend in the place of one whose engine died.
+
+        The source tree is brought in again, at the cost of what is not there any more,
+        and what jobs handed on is looked for. Raises EngineError.
+        """
+        async with self._moving:
+            old = self._services
+            if backend is old.backend:
+                return
+            plain = None
+            if old.snapshots.plain is not None:
+                plain = await bring_in(self._plan, backend, self._emit)
+            gone = await self._store.move(backend.workspaces)
+            self._services = replace(
+                old,
+                backend=backend,
+                snapshots=Snapshots(self._plan.tree, backend.workspaces, plain),
+                needs=ProjectNeeds(self._plan, backend.workspaces),
+            )
+        if gone:
+            await self._warn(
+                f"the artifacts of {', '.join(gone)} went with the engine, before they "
+                "were copied to the record"
+            )
 
     def _result(self, job: Job, attempt: int, started: float, end: End) -> JobResult:
         return JobResult(
@@ -225,7 +286,8 @@ class JobRunner:
         plan = self._plan
         folder = plan.record / "artifacts" / plan.slug(job.name)
         try:
-            await export_layer(self._backend.workspaces, archive.layer, folder)
+            await self._copy(archive.layer, folder)
+            self._store.copied(archive.layer, folder)
             passed = end is not None and end.passed
             if plan.options.artifacts_to_source and passed:
                 await anyio.to_thread.run_sync(copy_into, folder, plan.tree.root)
@@ -249,14 +311,24 @@ class JobRunner:
         return str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
 
     async def _export_reports(self, job: Job, reports: Archive) -> None:
-        workspaces = self._backend.workspaces
         folder = self._plan.record / "reports" / self._plan.slug(job.name)
         try:
-            await export_layer(workspaces, reports.layer, folder)
+            await self._copy(reports.layer, folder)
         except (EngineError, OSError) as error:
             await self._warn(f"the reports of {job.name} are not kept: {error}")
         with suppress(EngineError):
-            await workspaces.drop(reports.layer)
+            await self.backend.workspaces.drop(reports.layer)
+
+    async def _copy(self, layer: LayerId, folder: Path) -> None:
+        """Copy a layer to the record; where the engine dies, from the next one."""
+        workspaces = self.backend.workspaces
+        try:
+            await export_layer(workspaces, layer, folder)
+        except EngineError:
+            services = await self._ready()
+            if services.backend.workspaces is workspaces:
+                raise
+            await export_layer(services.backend.workspaces, layer, folder)
 
     async def _record_dotenv(self, job: Job, outputs: JobOutputs) -> None:
         plan = self._plan

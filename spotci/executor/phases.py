@@ -211,7 +211,7 @@ class JobPhases:
             error = first_error(group)
             if error is None:
                 raise
-            return system_failure(error)
+            return await system_failure(error, self.services.backend.engine)
         return end
 
     async def _guarded(self, tasks: TaskGroup) -> End:
@@ -249,7 +249,7 @@ class JobPhases:
         except ImagePullError as error:
             end = failed(FailureReason.IMAGE_PULL_FAILURE, str(error))
         except EngineError as error:
-            end = system_failure(error)
+            end = await system_failure(error, self.services.backend.engine)
         end = await with_full_disk(end, self.services.backend.workspaces)
         await self._cleanup(end)
         return end

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 
 from spotci.dataclass import dataclass
+from spotci.errors import EngineUnavailableError
 from spotci.events import (
+    FailureReason,
     JobFinished,
     JobResult,
     JobStatus,
@@ -95,12 +97,13 @@ async def run_pipeline(
 ) -> PipelineFinished:
     """Run every job that may run, and return how the pipeline ended.
 
-    A job that fails is a result, not an exception: the others go on. What ``run_job``
-    raises is a fault of ours; it cancels every job. When ``stop`` is set no further
-    job starts, the running ones are canceled, and their cleanup is waited for; the
-    record is complete then, too. ``slots`` bound how many jobs run at once; pipelines
-    of one run share them. ``sleep`` waits for delayed jobs, in seconds. When nothing
-    is left but manual jobs, the plan's player is asked which of them begin.
+    A job that fails is a result, not an exception: the others go on. Where ``run_job``
+    raises EngineUnavailableError the run is stopped, as no job can run any more; all
+    else that it raises is a fault of ours, and cancels every job. When ``stop`` is set
+    no further job starts, the running ones are canceled, and their cleanup is waited
+    for; the record is complete then, too. ``slots`` bound how many jobs run at once;
+    pipelines of one run share them. ``sleep`` waits for delayed jobs, in seconds. When
+    nothing is left but manual jobs, the plan's player is asked which of them begin.
     """
     started = time.monotonic()
     slots = slots or Slots(plan.options.concurrency)
@@ -275,7 +278,20 @@ class _Scheduler:
         result = None
         with scope:
             await self._tell(job.name, JobStatus.RUNNING, attempt)
-            result = await self.run_job(job, attempt)
+            try:
+                result = await self.run_job(job, attempt)
+            except EngineUnavailableError as error:
+                # No job can run any more.
+                send.send_nowait(_Stop(error.message))
+                result = JobResult(
+                    job=job.name,
+                    status=JobStatus.FAILED,
+                    failure_reason=FailureReason.RUNNER_SYSTEM_FAILURE,
+                    message=error.message,
+                    attempt=attempt,
+                    started_at=started,
+                    finished_at=time.time(),
+                )
         if result is None:
             result = JobResult(
                 job=job.name,

@@ -87,6 +87,10 @@ class ShellEngine:
         """Say where jobs run."""
         return "this machine, without containers"
 
+    async def has_died(self) -> bool:
+        """Say no: there is no engine but this process."""
+        return False
+
     async def create_network(self, name: str) -> NetworkId:
         """Refuse: there are no networks."""
         return _refuse("create network", name)

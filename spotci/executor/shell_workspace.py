@@ -142,6 +142,10 @@ class ShellWorkspaces:
         if folder.is_relative_to(self.root / "layers"):
             await _in_thread("drop", partial(remove_folder, folder))
 
+    async def survivors(self, layers: Sequence[LayerId]) -> frozenset[LayerId]:
+        """Return all of them: there is no engine that could die."""
+        return frozenset(layers)
+
     async def cached(self, key: str) -> LayerId | None:
         """Return the newest generation of a cache."""
         return await _in_thread("find cache", partial(self._current, key), key)
