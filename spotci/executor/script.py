@@ -62,7 +62,10 @@ _READ_AT_ONCE = (
     'if [ -n "${BASH_VERSION-}" ] && command -v cat >/dev/null 2>&1; then '
     'eval "$(cat)"; exit; fi\n'
 )
+#: Errors go the way of the output: two pipes are read one after the other, and an error
+#: would come before the command that made it. GitLab's logs have that fault.
 _OPTIONS = """\
+exec 2>&1
 if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi
 set -o errexit
 set +o noclobber

@@ -147,11 +147,23 @@ def test_exports_reach_programs_and_bad_names_are_left_out() -> None:
     assert "=4" not in lines
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_errors_stand_where_they_were_printed(shell: str) -> None:
+    command = "for i in 1 2; do echo out $i; echo error $i >&2; done"
+
+    result = run(command, program=shell)
+
+    assert result.stdout.decode() == shown(
+        echoed(command), "out 1", "error 1", "out 2", "error 2"
+    )
+    assert result.stderr == b""
+
+
 def test_trace() -> None:
     result = run("true", variables={"A": "x"}, options=ScriptOptions(trace=True))
 
-    assert b"export" in result.stderr
-    assert b"+ true" in result.stderr.replace(b"++", b"+")
+    assert b"export" in result.stdout
+    assert b"+ true" in result.stdout.replace(b"++", b"+")
 
 
 def test_sections() -> None:
