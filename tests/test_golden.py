@@ -80,7 +80,12 @@ def test_what_show_prints_is_the_same_pipeline(folder: Path) -> None:
 def placeless(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out where things are written: of the resolved text, elsewhere."""
     jobs = [{**job, "source": None, "extends": None} for job in document["jobs"]]
-    warnings = [warning["message"] for warning in document["warnings"]]
+    # Of keys that were written twice the resolved text has one.
+    warnings = [
+        message
+        for message in (warning["message"] for warning in document["warnings"])
+        if "is written twice" not in message
+    ]
     return {**document, "jobs": jobs, "warnings": warnings}
 
 

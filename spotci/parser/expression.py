@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, assert_never, 
 
 from spotci.dataclass import dataclass
 from spotci.parser import regex
+from spotci.parser.expression_advice import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -263,7 +264,7 @@ def _tokenize(text: str) -> Iterator[_Token]:
     while start < len(text):
         match = _TOKEN.match(text, start)
         if match is None:
-            raise ExpressionSyntaxError(f"unexpected {text[start]!r}", start, start + 1)
+            raise ExpressionSyntaxError(unexpected(text, start), start, start + 1)
         # The group of a name lies inside another, so the last one is not the kind.
         kind = "input" if match["input"] else str(match.lastgroup)
         if kind != "space":

@@ -109,7 +109,7 @@ class Includer:
         """
         self.sources.append(file)
         try:
-            documents = parse(file)
+            documents = parse(file, self._repeated)
         except YamlError as error:
             self.problems.errors.append(self._in_file(error, file))
             return None
@@ -381,6 +381,13 @@ class Includer:
         except RuleError as error:
             self._error(f"include:{error.message}", node.span)
             return False
+
+    def _repeated(self, key: Scalar) -> None:
+        # GitLab takes the last in silence. Nobody means that, least of all for jobs.
+        self.problems.warn(
+            f'"{key.value}" is written twice in the same map; the last one counts',
+            key.span,
+        )
 
     def _shared_inputs(self, node: Node, file: SourceFile) -> Mapping | None:
         """Return the inputs of the files that ``spec:include`` names, merged."""

@@ -26,6 +26,8 @@ from spotci.parser.scalars import UnspecifiedClassError, resolve, resolve_tagged
 from spotci.source import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spotci.parser.nodes import Node
     from spotci.source import SourceFile
 
@@ -64,10 +66,13 @@ _SET_FILE, _SET_LINE, _SET_COLUMN, _SET_END_COLUMN = (
 _Key: TypeAlias = "str | int | float | bool | None"
 
 
-def parse(file: SourceFile) -> tuple[Node, ...]:
+def parse(
+    file: SourceFile, on_repeated: Callable[[Scalar], None] | None = None
+) -> tuple[Node, ...]:
     """Return the documents of a file; raises YamlError.
 
     An empty document is a null scalar; a file without any has no documents.
+    ``on_repeated`` hears of keys that stand in their map already: the last one wins.
     """
     # Imported here: a command that reads no YAML does not pay for it.
     from _ruamel_yaml import CParser  # noqa: PLC0415 - start-up time
@@ -78,12 +83,12 @@ def parse(file: SourceFile) -> tuple[Node, ...]:
         raise YamlError(TOO_BIG, span=None, hint=hint)
     try:
         try:
-            return _Builder(file).build(CParser(file.text))
+            return _Builder(file, on_repeated).build(CParser(file.text))
         except MarkedYAMLError:
             text, signs = _without_inner_signs(file.text)
             if not signs:
                 raise
-            return _Builder(file, signs).build(CParser(text))
+            return _Builder(file, on_repeated, signs).build(CParser(text))
     except MarkedYAMLError as error:
         raise _from_libyaml(error, file) from error
     except (YAMLError, UnicodeError) as error:
@@ -165,13 +170,21 @@ class _Open:
     #: Nodes inside, aliases with all that they stand for.
     weight: int = 1
     key: Scalar | None = None
+    #: Whether ``<<`` has put entries here, which others may well replace.
+    merged: bool = False
 
 
 class _Builder:
     """Builds the nodes of one file from the events of libyaml, without recursion."""
 
-    def __init__(self, file: SourceFile, signs: dict[int, str] | None = None) -> None:
+    def __init__(
+        self,
+        file: SourceFile,
+        on_repeated: Callable[[Scalar], None] | None,
+        signs: dict[int, str] | None = None,
+    ) -> None:
         self._file = file
+        self._on_repeated = on_repeated
         #: What characters of the text stand for.
         self._signs = signs
         self._open: list[_Open] = []
@@ -286,7 +299,10 @@ class _Builder:
         else:
             key, parent.key = parent.key, None
             if key.value == _MERGE and self._merge(parent, node, alias=alias):
+                parent.merged = True
                 return
+            if key.value in parent.entries and not parent.merged and self._on_repeated:
+                self._on_repeated(key)
             parent.entries[key.value] = Entry(key.value, node, key.span)
 
     def _merge(self, into: _Open, value: Node, *, alias: bool) -> bool:

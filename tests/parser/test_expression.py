@@ -169,13 +169,55 @@ def test_inputs(expression: str, *, expected: bool) -> None:
         pytest.param(
             "$A)", 'expected an operator or the end, found ")"', 2, 3, id="closed"
         ),
-        pytest.param("$A = 'b'", "unexpected '='", 3, 4, id="one equals sign"),
-        pytest.param("${A}", "unexpected '$'", 0, 1, id="braces"),
-        pytest.param("$A == 1", "unexpected '1'", 6, 7, id="number"),
-        pytest.param("$A == 'b", 'unexpected "\'"', 6, 7, id="open quote"),
-        pytest.param("$A =~ //", "unexpected '/'", 6, 7, id="empty pattern"),
-        pytest.param("$A =~ /a/", "unexpected '/'", 6, 7, id="pattern of one letter"),
-        pytest.param("$A =~ /ab/x", "unexpected 'x'", 10, 11, id="flag that is none"),
+        pytest.param(
+            "$A = 'b'",
+            "unexpected '=': write == to compare, or =~ for a pattern",
+            3,
+            4,
+            id="one equals sign",
+        ),
+        pytest.param(
+            "${A}",
+            "unexpected '$': braces are not allowed here, write $A",
+            0,
+            1,
+            id="braces",
+        ),
+        pytest.param(
+            "$A == 1",
+            "unexpected '1': a number is not allowed here, write \"1\"",
+            6,
+            7,
+            id="number",
+        ),
+        pytest.param(
+            "$A == 'b",
+            'unexpected "\'": the quote has no end in its line',
+            6,
+            7,
+            id="open quote",
+        ),
+        pytest.param(
+            "$A =~ //",
+            "unexpected '/': a pattern has at least two characters between its slashes",
+            6,
+            7,
+            id="empty pattern",
+        ),
+        pytest.param(
+            "$A =~ /a/",
+            "unexpected '/': a pattern needs two characters or more, write /[a]/",
+            6,
+            7,
+            id="pattern of one letter",
+        ),
+        pytest.param(
+            "$A =~ /ab/x",
+            "unexpected 'x': the flags of a pattern are i, m, s and U",
+            10,
+            11,
+            id="flag that is none",
+        ),
         pytest.param(
             "$A =~ /(?=b)/",
             "invalid regular expression: invalid perl operator: (?=",
@@ -183,7 +225,13 @@ def test_inputs(expression: str, *, expected: bool) -> None:
             13,
             id="look-ahead",
         ),
-        pytest.param("trueish", "unexpected 't'", 0, 1, id="word"),
+        pytest.param(
+            "trueish",
+            "unexpected 't': write $trueish for a variable, or \"trueish\" for a text",
+            0,
+            1,
+            id="word",
+        ),
     ],
 )
 def test_what_cannot_be_read_has_a_place(

@@ -367,3 +367,24 @@ def test_any_text_gives_documents_or_an_error(text: str) -> None:
 @given(st.text(alphabet=" \n-:[]{}#&*!|>'\"%@`,?abc012\t<", max_size=80))
 def test_any_punctuation_gives_documents_or_an_error(text: str) -> None:
     assert isinstance(documents_or_message(text), tuple | str)
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        pytest.param("a: 1\nb: 2\na: 3", ["a at 3"], id="root"),
+        pytest.param("a: {x: 1, x: 2, x: 3}", ["x at 1", "x at 1"], id="inside"),
+        pytest.param("a: {x: 1}\nb: {x: 1}", [], id="in two maps"),
+        pytest.param("a: &a {x: 1}\nb: {<<: *a, x: 2}", [], id="after a merge"),
+        pytest.param("a: 1\n---\na: 1", [], id="in two documents"),
+    ],
+)
+def test_repeated_keys_are_told(text: str, heard: list[str]) -> None:
+    told: list[str] = []
+
+    parse(
+        SourceFile(name="a.yml", text=text),
+        lambda key: told.append(f"{key.value} at {key.span.line}"),
+    )
+
+    assert told == heard

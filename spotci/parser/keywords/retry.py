@@ -96,9 +96,10 @@ def _when(node: Node, subject: str, problems: Problems) -> tuple[str, ...] | Non
         complaint = "is not included in the list"
     else:
         complaint = f"contains unknown values: {', '.join(unknown)}"
-    problems.error(
-        f"{subject} {complaint}", node.span, hint=did_you_mean(unknown[0], RETRY_WHEN)
+    hint = did_you_mean(unknown[0], RETRY_WHEN) or (
+        f"it should be one of: {', '.join(RETRY_WHEN)}"
     )
+    problems.error(f"{subject} {complaint}", node.span, hint=hint)
     return None
 
 
