@@ -173,12 +173,8 @@ class _Exclusion:
 
 
 def _outside(pattern: str, function: str) -> Remark:
-    # The runner names the folder that it would have to look into.
-    folder = literal_prefix(pattern) or "."
-    if folder == pattern and "/" in folder.rstrip("/"):
-        folder = posixpath.dirname(folder) or "/"
     return Remark(
-        f"{function}: artifact path is not a subpath of project directory: {folder}",
+        f"{function}: artifact path is not a subpath of project directory: {pattern}",
         warning=True,
     )
 
