@@ -36,9 +36,10 @@ from spotci.project.secret_sources import read_secrets
 from spotci.variables import Level, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from spotci.project.dotenv import Pair
+    from spotci.project.options_files import Option
     from spotci.project.project import Project
 
 __all__ = ["FileVariables", "read_env_files"]
@@ -177,26 +178,36 @@ def _add_pairs(pairs: Iterable[Pair], name: str, found: FileVariables) -> None:
 
 
 def _read_options(project: Project, found: FileVariables) -> None:
-    # gitlab-ci-local separates several values of one option by blanks.
-    for option, value, origin in read_options(project.root, project.environ):
-        match option:
+    for option in read_options(project.root, project.environ):
+        match option.name:
             case "VARIABLE":
-                for part in parse_pairs("\n".join(value.split())):
-                    if part.name is not None:
-                        found.add(
-                            Variable(
-                                name=part.name,
-                                value=part.value,
-                                level=Level.PIPELINE,
-                                origin=origin,
-                            )
+                for name, value in _assignments(option):
+                    found.add(
+                        Variable(
+                            name=name,
+                            value=value,
+                            level=Level.PIPELINE,
+                            origin=option.origin,
                         )
+                    )
             case "UNSET_VARIABLE":
-                found.unset.update(value.split())
+                found.unset.update(option.values)
             case "INPUT":
-                for entry in value.split():
+                for entry in option.values:
                     name, separator, text = entry.partition("=")
                     if separator:
                         found.inputs[name] = text
             case _:
                 pass
+
+
+def _assignments(option: Option) -> Iterator[tuple[str, str]]:
+    # In a file a value may have quotes of its own; in the environment it is what it is.
+    if option.several:
+        for pair in parse_pairs("\n".join(option.values)):
+            if pair.name is not None:
+                yield pair.name, pair.value
+        return
+    name, separator, value = option.value.partition("=")
+    if separator and name.isidentifier():
+        yield name, value

@@ -57,9 +57,9 @@ def load_settings(
     repository must not set.
     """
     layer = _Layer()
-    for option, text, origin in read_options(root, environ):
-        if (setting := _GITLAB_CI_LOCAL.get(option)) is not None:
-            layer.put(setting, text, origin)
+    for option in read_options(root, environ):
+        if (setting := _GITLAB_CI_LOCAL.get(option.name)) is not None:
+            layer.put(setting, option.value, option.origin)
     user = user_file(environ)
     if user is not None:
         _read_toml(user, str(user), layer, trusted=True)

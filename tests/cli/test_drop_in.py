@@ -131,7 +131,7 @@ def test_options_of_the_environment_beat_those_of_files(
     spotci: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (spotci.folder / "other.yml").write_text(
-        "by-name: {rules: [{if: $A == 'here' && $B == '2'}], script: [x]}\n"
+        "by-name: {rules: [{if: $A == 'here B=2'}], script: [x]}\n"
         "unset: {rules: [{if: $CI_COMMIT_BRANCH == null}], script: [x]}\n"
     )
     (spotci.folder / ".gitlab-ci-local-env").write_text("FILE=none.yml\nVARIABLE=A=x")
