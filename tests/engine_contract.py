@@ -44,6 +44,9 @@ class EngineContract:
         assert not await engine.running(container)
         await engine.remove(container)
 
+    async def test_an_engine_that_runs_has_not_died(self, engine: Engine) -> None:
+        assert not await engine.has_died()
+
     async def test_a_container_can_be_started_again(
         self, engine: Engine, image: str
     ) -> None:

@@ -154,7 +154,16 @@ async def closing_and_dropping_twice_is_no_error(port: Workspaces, root: Path) -
         await port.drop(layer)
 
 
+async def layers_that_are_there_survive(port: Workspaces, root: Path) -> None:
+    layer = await _layer(port, root / "1", a="1")
+    other = await _layer(port, root / "2", a="2")
+
+    assert await port.survivors((layer, other)) == {layer, other}
+    assert await port.survivors(()) == frozenset()
+
+
 CHECKS: tuple[Check, ...] = (
+    layers_that_are_there_survive,
     layers_lie_over_the_snapshot_in_order,
     an_empty_workspace_has_the_layers_alone,
     listings_can_be_limited,

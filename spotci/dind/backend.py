@@ -37,20 +37,39 @@ async def open_backend(
     *,
     progress: Progress,
     overlay: bool = True,
-    again: bool = False,
 ) -> AsyncIterator[Backend]:
     """Give the engine for a run, found or started, and hold a lease in it.
 
     Leaving the block removes all that the run has there; if this process dies, the
     engine does. ``overlay`` False makes workspaces by copying, as where overlays cannot
-    be mounted. ``again`` says that the engine of the run has died: what the run has
-    there still is taken up. Raises EngineUnavailableError where there is no engine.
+    be mounted. Raises EngineUnavailableError where there is no engine.
+    """
+    kept: set[str] = set()
+    async with _open(
+        *(settings, run, kept), progress=progress, overlay=overlay, again=False
+    ) as backend:
+        yield backend
+
+
+@asynccontextmanager
+async def _open(
+    settings: EngineSettings,
+    run: str,
+    kept: set[str],
+    *,
+    progress: Progress,
+    overlay: bool,
+    again: bool,
+) -> AsyncIterator[Backend]:
+    """Open a backend; ``again`` says that the engine of the run has died.
+
+    What the run has there still is then taken up. ``kept`` is of the whole run: each
+    of its leases leaves alone what is to outlive it.
     """
     engine = await open_engine(settings, progress=progress)
     async with AsyncExitStack() as stack:
         stack.callback(engine.close)
         # The lease and the agent are two processes in the engine: they start together.
-        kept: set[str] = set()
         held = await stack.enter_async_context(begin_lease(engine, run, kept=kept))
         agent = await stack.enter_async_context(open_agent(engine))
         await held()
@@ -62,7 +81,7 @@ async def open_backend(
         if overlay and not mounts:
             progress("overlays cannot be mounted: workspaces are copied", 0, None)
         reopen = partial(
-            open_backend, settings, run, progress=progress, overlay=overlay, again=True
+            _open, settings, run, kept, progress=progress, overlay=overlay, again=True
         )
         try:
             containers = DockerEngine(engine, run, agent)
@@ -75,8 +94,7 @@ async def open_backend(
                 sessions=DockerSessions(
                     engine, agent, start=containers.start_detached, kept=kept
                 ),
-                # The developer's own daemon is not ours to start.
-                reopen=None if engine.shared else reopen,
+                reopen=reopen,
                 emptied=store.is_new,
             )
         finally:

@@ -173,8 +173,6 @@ async def _end(
     """Remove what is left, and say so; where that fails, the lease has to do it."""
     if not await answers(engine.inner.address):
         return  # the engine ended, and its containers with it
-    if not engine.shared and await engine.has_died():
-        return  # it was started again, where the run has another lease
     try:
         await remove_runs(engine, {run}, kept=kept)
         await stream.send(b"done\n")

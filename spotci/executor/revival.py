@@ -140,7 +140,7 @@ class RunBackend:
         if self._given_up is not None:
             await self._tell(self._given_up)
             return None
-        await self._tell(f"{died}: it is started again")
+        await self._tell(f"{died}: starting it again")
         return self._now.reopen
 
     async def _take(self, backend: Backend) -> bool:

@@ -49,6 +49,8 @@ class JobState:
     attempt: int = 1
     running_since: float | None = None
     message: str | None = None
+    #: Why the attempt before this one failed, in words.
+    retried: str | None = None
     #: Titles of the sections that are open, the outermost first, by their names.
     sections: dict[str, str] = field(default_factory=dict)
     #: The last lines of the log; once the script began, of what it printed.
@@ -158,6 +160,8 @@ class RunState:
             job.running_since = job.running_since or event.at
         job.status, job.attempt = event.status, event.attempt
         job.message = event.message
+        if event.status is JobStatus.PENDING and event.attempt > 1:
+            job.retried = event.message
         if event.status in _ACTIVE:
             self.most_active = max(self.most_active, len(self.with_status(*_ACTIVE)))
 

@@ -40,6 +40,7 @@ _JOB = 1
 _OPTIONAL = (2, 5, 4)
 #: Beyond this, jobs that passed are one row for each stage.
 _MOST_ROWS = 50
+_MOST_RETRIED = 5
 
 
 class SummaryReport:
@@ -186,6 +187,11 @@ def _word(end: PipelineFinished) -> str:
 
 def _facts(state: RunState) -> Iterator[tuple[str, str]]:
     """Yield what else there is to know of a run, each with its title."""
+    retried = [job for job in state.jobs.values() if job.retried is not None]
+    for job in retried[:_MOST_RETRIED]:
+        yield "retried", printable(f"{job.plan.name}: {job.retried}")
+    if len(retried) > _MOST_RETRIED:
+        yield "", f"and {count_of(len(retried) - _MOST_RETRIED, 'job')} more"
     path = critical_path(state)
     if len(path) > 1:
         yield "critical path", " → ".join(map(_on_path, path))

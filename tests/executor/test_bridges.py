@@ -22,7 +22,14 @@ from spotci.executor.downstream import (
     DownstreamUnavailableError,
 )
 from spotci.executor.run import execute
-from spotci.pipeline import Artifacts, CrossNeed, JobName, Trigger, TriggerStrategy
+from spotci.pipeline import (
+    Artifacts,
+    CrossNeed,
+    JobName,
+    Retry,
+    Trigger,
+    TriggerStrategy,
+)
 from spotci.variables import Level
 from tests.builders import job, pipeline, plan, variable
 from tests.fakes import Events, FakeBackend
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from spotci.events import PipelineFinished
+    from spotci.events import Event, PipelineFinished
     from spotci.executor.downstream import ReadArtifact
     from spotci.pipeline import Job
     from spotci.variables import Variable
@@ -358,3 +365,38 @@ async def test_artifacts_of_the_parent_come_by_need_alone(
     assert finished.results[JobName("b / with")].status == status
     layers = [len(spec.layers) for spec in family.backend.workspaces.specs]
     assert layers == ([0, 0] if files is None else [0, 1, 0])
+
+
+async def test_children_go_on_after_the_death_of_the_engine(tmp_path: Path) -> None:
+    made = job(
+        "gen", stage="build", script=("make",), artifacts=Artifacts(paths=("made",))
+    )
+    family = Family(
+        tmp_path,
+        made,
+        bridge("b", "depend", stage="test"),
+        bridge("c", "depend", stage="deploy"),
+    )
+    backend = family.backend
+    backend.program("make", files={"made": b"1"})
+    need = CrossNeed(job=JobName("gen"), pipeline="9000")
+    work = job("work", script=("boom",), cross_needs=(need,), retry=Retry(max=1))
+    family.downstream.jobs = {"b": [work], "c": [work]}
+    heir = backend.heir()
+    heir.engine.programs = []
+
+    async def emit(event: Event) -> None:
+        await family.events(event)
+        if isinstance(event, ChildPipelineStarted):
+            backend.die()
+
+    finished = await execute(
+        family.plan, backend.port, emit, downstream=family.downstream
+    )
+
+    assert backend.opened == 1
+    assert {
+        name: (str(result.status), result.attempt)
+        for name, result in finished.results.items()
+    } == dict.fromkeys(("gen", "b", "b / work", "c", "c / work"), ("success", 1))
+    assert [len(spec.layers) for spec in heir.workspaces.specs] == [1, 1]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spotci.pipeline import Job
 
 DIED = "the engine died (docker 28.2 in memory)"
-STARTED = (f"{DIED}: it is started again", "the engine runs again, and the run goes on")
+STARTED = (f"{DIED}: starting it again", "the engine runs again, and the run goes on")
 EMPTIED = (
     "the engine has lost its volumes: caches begin empty, and images that jobs built "
     "are gone"

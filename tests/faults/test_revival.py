@@ -124,7 +124,7 @@ def test_a_run_goes_on_after_the_death_of_its_engine(
     }
     assert [result.attempt for result in results.values()] == [1, 2, 1]
     assert "attempt 1 of 2 failed (runner_system_failure)" in output
-    assert "it is started again" in output
+    assert ": starting it again" in output
     assert ("the engine has lost its volumes" in output) is (kill is remove_all)
     assert "| begun built source told" in output
     assert f"| {cache}" in output
@@ -209,3 +209,18 @@ work: {retry: {max: 1, when: always}, script: [echo begun, sleep 600]}
 
     until(lambda: mortal.labelled() == [], within=30)
     until(lambda: mortal.shell("ls /spotci/r") == "", within=30)
+
+
+def test_runs_at_once_go_on_in_one_engine(mortal: World) -> None:
+    mortal.write(_PIPELINE, **{"source.txt": "source\n"})
+    processes = [mortal.start("run", "--output", "plain") for _ in range(2)]
+    for process in processes:
+        read_until(process, "| begun")
+
+    mortal.kill_engine()
+    ends = [process.communicate(timeout=300) for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0], ends
+    assert all("| begun built source told" in output for output, _ in ends)
+    assert mortal.labelled() == []
+    assert mortal.shell("ls /spotci/r") == ""

@@ -5,11 +5,12 @@ from textwrap import dedent
 
 import pytest
 
-from spotci.events import JobStatus, PipelineFinished
+from spotci.events import JobStatus, JobStatusChanged, PipelineFinished
+from spotci.pipeline import JobName
 from spotci.report.state import RunState
 from spotci.report.summary import SummaryReport, render_summary
 from spotci.report.terminal import Paint
-from tests.report.run_events import STARTED, failed_run
+from tests.report.run_events import BUILD, LINT, STARTED, TEST, failed_run
 
 
 def test_a_failed_run() -> None:
@@ -85,3 +86,50 @@ def test_verdict(status: JobStatus, warnings: bool, expected: str) -> None:
     last = render_summary(state, paint=Paint(enabled=False)).splitlines()[-2]
 
     assert last == expected
+
+
+def test_retries_are_told_with_their_reasons() -> None:
+    state = RunState()
+    state.handle(STARTED)
+    for job in (BUILD, TEST):
+        for status, message in (
+            (JobStatus.PENDING, "attempt 1 of 2 failed (runner_system_failure)"),
+            (JobStatus.RUNNING, None),
+        ):
+            state.handle(
+                JobStatusChanged(
+                    at=1, job=job, status=status, attempt=2, message=message
+                )
+            )
+    state.handle(JobStatusChanged(at=1, job=LINT, status=JobStatus.PENDING, attempt=1))
+    state.handle(PipelineFinished(at=2, status=JobStatus.SUCCESS, duration=1.0))
+
+    lines = render_summary(state, paint=Paint(enabled=False)).splitlines()
+
+    assert lines[-4:-1] == [
+        "✓ pipeline passed in 1.0 s",
+        "  retried        build: attempt 1 of 2 failed (runner_system_failure)",
+        "  retried        test: [a]: attempt 1 of 2 failed (runner_system_failure)",
+    ]
+
+
+def test_of_many_retries_some_are_told() -> None:
+    state = RunState()
+    for number in range(8):
+        state.handle(
+            JobStatusChanged(
+                at=1,
+                job=JobName(f"job {number}"),
+                status=JobStatus.PENDING,
+                attempt=2,
+                message="attempt 1 of 2 failed",
+            )
+        )
+    state.handle(PipelineFinished(at=2, status=JobStatus.SUCCESS, duration=1.0))
+
+    lines = render_summary(state, paint=Paint(enabled=False)).splitlines()
+
+    assert lines[-2:] == [
+        "  retried        job 4: attempt 1 of 2 failed",
+        "                 and 3 jobs more",
+    ]
