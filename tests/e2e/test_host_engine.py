@@ -188,3 +188,35 @@ def test_a_killed_run_leaves_nothing_but_what_is_not_ours(
         time.sleep(0.2)
     assert runs(host, shop) == []
     assert bystander()
+
+
+def test_a_run_goes_on_after_the_death_of_its_helper(
+    shop: Project, host: APIClient, bystander: Callable[[], bool]
+) -> None:
+    (shop.root / ".gitlab-ci.yml").write_text(
+        dedent("""\
+        default: {image: busybox:1.36}
+        make:
+          script: [echo made >out]
+          artifacts: {paths: [out]}
+        use:
+          stage: deploy
+          retry: {max: 1, when: runner_system_failure}
+          script: [echo begun, sleep 4, cat out]
+          artifacts: {paths: [out]}
+        """)
+    )
+    command = [sys.executable, "-m", "spotci", "run", "--output", "plain"]
+    with subprocess.Popen(
+        command, cwd=shop.root, env=shop.environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("| begun" in line for line in process.stdout)
+        host.kill(f"{shop.environ['SPOTCI_ENGINE_NAME']}-host")
+        output = process.stdout.read()
+
+    assert process.returncode == 0, output
+    assert "the engine runs again" in output
+    assert "use  | made" in output
+    assert runs(host, shop) == []
+    assert bystander()

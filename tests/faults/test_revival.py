@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
+from anyio import to_thread
 
+from spotci.dind.state import engine_lock
 from tests.faults.world import until
 
 if TYPE_CHECKING:
@@ -56,7 +59,19 @@ def kill_daemon(world: World) -> None:
 
 
 def remove_all(world: World) -> None:
-    """Remove the engine and the registry with all their volumes."""
+    """Remove the engine and the registry with all their volumes.
+
+    Nobody can start the engine again meanwhile.
+    """
+
+    async def remove() -> None:
+        async with engine_lock(world.settings):
+            await to_thread.run_sync(_remove_all, world)
+
+    anyio.run(remove)
+
+
+def _remove_all(world: World) -> None:
     settings = world.settings
     for container in (settings.name, settings.registry_name):
         world.host.remove_container(container, force=True, v=True)
