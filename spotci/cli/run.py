@@ -68,6 +68,9 @@ _SETTINGS = {
     is_flag=True,
     help="Without the jobs that these need; artifacts are those of the last run.",
 )
+@click.option(
+    "--only-needs", is_flag=True, help="The jobs that these need, without these."
+)
 @click.option("--reuse", is_flag=True, hidden=True)
 @click.option(
     "--manual",
@@ -157,6 +160,7 @@ def command(
     more_jobs: tuple[str, ...],
     stages: tuple[str, ...],
     no_needs: bool,
+    only_needs: bool,
     reuse: bool,
     manual: tuple[str, ...],
     shell_on_failure: bool,
@@ -185,7 +189,16 @@ def command(
         if value is not None and value is not False
     }
     loaded = load(chosen, overrides=overrides)
-    request = Request(names=(*jobs, *more_jobs), stages=stages, needs=not no_needs)
+    if no_needs and only_needs:
+        raise UsageError("--no-needs and --only-needs cannot be used together")
+    request = Request(
+        names=(*jobs, *more_jobs),
+        stages=stages,
+        needs=not no_needs,
+        only_needs=only_needs,
+    )
+    if only_needs and request.everything:
+        raise UsageError("--only-needs needs the name of a job, or --stage")
     if loaded.compilation.pipeline is None and not request.names:
         print(f"no pipeline is created: {loaded.compilation.reason}", file=sys.stderr)
         return 0
@@ -310,6 +323,8 @@ def _arguments(
             found += [option, value]
     if not request.needs:
         found.append("--no-needs")
+    if request.only_needs:
+        found.append("--only-needs")
     for name, setting in settings.items():
         option = "--" + name.replace("_", "-")
         if setting is True:

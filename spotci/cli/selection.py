@@ -34,6 +34,8 @@ class Request:
     stages: tuple[str, ...] = ()
     #: Whether what the jobs need runs, too.
     needs: bool = True
+    #: Whether what they need is all that runs.
+    only_needs: bool = False
 
     @property
     def everything(self) -> bool:
@@ -90,9 +92,14 @@ def select(
     wanted: set[JobName] = set()
     if request.needs:
         wanted = _close(candidates, jobs)
+    if request.only_needs:
+        alone = {job.name for job in named} - wanted
+        jobs = {name: job for name, job in jobs.items() if name not in alone}
+        if not jobs:
+            raise UsageError("the jobs that you named need no others")
     prune = _prune if request.needs else _part
     kept = {job.name: prune(job, jobs) for job in _in_order(candidates, jobs)}
-    explicit = {job.name for job in named if request.names}
+    explicit = {job.name for job in named if request.names and job.name in jobs}
     return Selection(
         pipeline=replace(pipeline, jobs=MappingProxyType(kept)),
         named=frozenset(explicit | wanted),

@@ -228,6 +228,36 @@ def test_a_line_makes_jobs_local(spotci: CommandLine) -> None:
     assert "local | is false" in done.out
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param((), "--only-needs needs the name of a job", id="no job"),
+        pytest.param(("--no-needs", "staging"), "cannot be used together", id="both"),
+    ],
+)
+def test_needs_alone_of_nothing(
+    spotci: CommandLine, options: tuple[str, ...], message: str
+) -> None:
+    done = spotci("run", "--engine", "shell", "--only-needs", *options)
+
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_the_needs_run_alone(spotci: CommandLine) -> None:
+    (spotci.folder / ".gitlab-ci.yml").write_text(
+        "first: {script: [echo is first]}\n"
+        "second: {needs: [first], script: [echo is second]}\n"
+    )
+
+    options = ("--engine", "shell", "--output", "plain", "--only-needs", "second")
+    done = spotci("run", *options)
+
+    assert done.code == 0
+    assert "first | is first" in done.out
+    assert "is second" not in done.out
+
+
 def test_descriptions_are_listed(spotci: CommandLine) -> None:
     (spotci.folder / ".gitlab-ci.yml").write_text(
         "# @Description Install the packages\n"

@@ -68,9 +68,14 @@ EXCLUDED = jobs_of(
 
 
 def selected(
-    *names: str, stages: list[str] | None = None, needs: bool = True
+    *names: str,
+    stages: list[str] | None = None,
+    needs: bool = True,
+    only_needs: bool = False,
 ) -> Selection:
-    request = Request(names=names, stages=tuple(stages or ()), needs=needs)
+    request = Request(
+        names=names, stages=tuple(stages or ()), needs=needs, only_needs=only_needs
+    )
     return select(PIPELINE, EXCLUDED, request)
 
 
@@ -226,3 +231,23 @@ def test_a_selection_is_closed(names: set[str], needs: bool) -> None:
         assert set(selection.waits_for(item)) <= set(selection.jobs)
         if needs:
             assert set(item.dependencies or ()) <= set(selection.jobs)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(["release"], ["docs", "assets", "unit: [b]"], id="needs of needs"),
+        pytest.param(["publish"], ["compile", "docs", "report"], id="a stage job"),
+        pytest.param(["unit: [b]", "docs"], ["docs"], id="one that another needs"),
+        pytest.param(["nightly"], ["compile"], id="excluded"),
+    ],
+)
+def test_the_needs_alone(names: list[str], expected: list[str]) -> None:
+    selection = selected(*names, only_needs=True)
+
+    assert list(selection.pipeline.jobs) == expected
+
+
+def test_a_job_without_needs_leaves_nothing_to_run() -> None:
+    with pytest.raises(UsageError, match="the jobs that you named need no others"):
+        selected("lint", only_needs=True)
