@@ -111,6 +111,8 @@ class DindEngine:
             state = await self.outer.state(self.container)
         except EngineUnavailableError:
             return False  # no container outlives the developer's daemon
+        except EngineError:
+            return True  # nobody knows: it is not restarted under jobs that run
         return (
             state is not None and state.running and state.started_at == self.started_at
         )
