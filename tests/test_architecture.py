@@ -39,7 +39,7 @@ LAYERS = {
     "executor": (*VALUES, "scratch"),
     "report": (*VALUES, "event_json", "runs"),
     "project": (*VALUES, "processes"),
-    "dind": (*VALUES, "processes", "executor.backend"),
+    "dind": (*VALUES, "processes", "scratch", "executor.backend"),
 }
 
 #: Libraries that only some places may know.

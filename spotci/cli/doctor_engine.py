@@ -108,7 +108,8 @@ def _engine(facts: Facts, settings: EngineSettings) -> Finding:
     if settings.kind == "host":
         return _finding("engine", f"{text}: jobs run in your own Docker, beside yours")
     detail = f"Docker {status.version}, {status.storage_driver}"
-    return _finding("engine", f"{text}: {detail}, by {settings.transport}")
+    way = settings.transport if status.machine is None else "exec"
+    return _finding("engine", f"{text}: {detail}, by {way}")
 
 
 def _registry(facts: Facts, settings: EngineSettings) -> Finding:
@@ -122,6 +123,9 @@ def _registry(facts: Facts, settings: EngineSettings) -> Finding:
         return _finding("registry", text, elsewhere if facts.holder else "")
     if not status.registry_running:
         return _finding("registry", "does not run", "spotci registry start")
+    if status.machine is not None:
+        text = f"at localhost:{status.registry_port} of {status.machine}"
+        return _finding("registry", f"{text}, at localhost:{port} in jobs")
     if status.registry_port == port:
         return _finding("registry", f"at localhost:{port}, here and in jobs")
     text = f"at localhost:{status.registry_port} here, at localhost:{port} in jobs"

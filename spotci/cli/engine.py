@@ -102,6 +102,9 @@ def _lines(found: EngineStatus) -> list[str]:
         lines.append(f"  {'images':<10} {found.images}")
         lines.append(f"  {'containers':<10} {found.containers}")
         port = f"localhost:{found.registry_port}" if found.registry_port else "no port"
+        if found.machine:
+            lines.append(f"  {'machine':<10} {found.machine}")
+            port += f" of {found.machine}"
         registry = port if found.registry_running else "does not run"
         lines.append(f"  {'registry':<10} {registry}")
     return lines

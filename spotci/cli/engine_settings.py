@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from spotci.cli.proxies import daemon_proxies
 from spotci.errors import UsageError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spotci.dind.quota import Quota
-    from spotci.dind.settings import EngineSettings, ExtraVolume
+    from spotci.dind.settings import EngineSettings, ExtraVolume, Transport
     from spotci.project import Project
     from spotci.project.settings import StorageSection
 
@@ -41,7 +41,7 @@ def engine_settings(project: Project) -> EngineSettings:
     transport = (
         default_transport()
         if engine.transport == "auto"
-        else cast("Literal['socket', 'tls']", engine.transport)
+        else cast("Transport", engine.transport)
     )
     host = engine.kind == "host"
     return EngineSettings(

@@ -60,7 +60,7 @@ def start() -> int:
         engine.close()
 
     anyio.run(bring_up)
-    print(f"{settings.registry_name} is up at {_address(settings)}")
+    print(f"{settings.registry_name} is up at {_place(_running(settings))}")
     return 0
 
 
@@ -79,7 +79,7 @@ def status() -> int:
     settings = engine_settings(open_here())
     found = _look(settings)
     if found.registry_running:
-        print(f"{settings.registry_name}: running at localhost:{found.registry_port}")
+        print(f"{settings.registry_name}: running at {_place(found)}")
     else:
         print(f"{settings.registry_name}: does not run")
     return 0
@@ -205,7 +205,20 @@ def _look(settings: EngineSettings) -> EngineStatus:
 
 
 def _address(settings: EngineSettings) -> str:
-    """Return where the registry is; raises EngineError where it does not run."""
+    """Return where the registry is; raises EngineError where it cannot be asked."""
+    found = _running(settings)
+    if found.machine is not None:
+        port = found.registry_port
+        raise EngineError(
+            f"listens on the loopback of {found.machine}",
+            operation="ask",
+            subject=settings.registry_name,
+            hint=f"ssh -L {port}:localhost:{port} {found.machine} brings it here",
+        )
+    return _place(found)
+
+
+def _running(settings: EngineSettings) -> EngineStatus:
     found = _look(settings)
     if not found.registry_running or found.registry_port is None:
         raise EngineError(
@@ -214,4 +227,9 @@ def _address(settings: EngineSettings) -> str:
             subject=settings.registry_name,
             hint="spotci registry start",
         )
-    return f"localhost:{found.registry_port}"
+    return found
+
+
+def _place(found: EngineStatus) -> str:
+    place = f"localhost:{found.registry_port}"
+    return place if found.machine is None else f"{place} of {found.machine}"

@@ -32,7 +32,8 @@ _MEANINGS = {
     "all.",
     "engine.memory": "Limit of the whole engine, such as `8g`.",
     "engine.cpus": "Limit of the whole engine, a number of processors.",
-    "engine.transport": "How spotci reaches the engine; `auto` is `socket` on Linux.",
+    "engine.transport": "How spotci reaches the engine; `auto` is `socket` on Linux, "
+    "and `exec` with [Docker on another machine](../how-to/remote-docker.md).",
     "engine.proxy": "Proxy of the engine and of the jobs: see "
     "[behind a proxy](../how-to/behind-a-proxy.md).",
     "engine.no_proxy": "Hosts that are asked directly, beside this machine and the "

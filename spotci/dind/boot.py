@@ -223,7 +223,7 @@ def _config(settings: EngineSettings, registry_port: int | None) -> dict[str, ob
         # type bind is refused instead where the folder is missing.
         source = str(socket_dir(settings))
         mounts.append({"Type": "bind", "Source": source, "Target": SOCKET_DIR})
-    else:
+    elif settings.transport == "tls":
         published[f"{TLS_PORT}/tcp"] = _loopback(None)
     mirrors = [*settings.mirrors]
     if settings.registry_mirror is not None:

@@ -97,11 +97,12 @@ async def find_objects(
     found = await outer.daemon.call(
         "list", "objects", partial(_labelled, sorted(wanted)), abandon=True
     )
-    if not parts or Part.IMAGES in parts:
+    if outer.machine is None and (not parts or Part.IMAGES in parts):
         found += await outer.daemon.call(
             "list", "images", partial(_images, pulled_images(settings))
         )
-    if not parts:
+    # The folders here are those of engines here, which may have the same names.
+    if not parts and outer.machine is None:
         found += _folders(settings, every_engine=every_engine)
     usage = await _usage(outer) if sizes else {}
     order = list(Kind)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anyio.abc import ByteStream
     from docker.api.client import APIClient
 
+    from spotci.dind.relay import Relay
     from spotci.dind.transport import Address
 
 __all__ = ["PATIENCE", "Daemon", "Json"]
@@ -64,6 +65,7 @@ class Daemon:
         self.address = address
         self._limiter = anyio.CapacityLimiter(_THREADS)
         self._client: APIClient | None = None
+        self._relay: Relay | None = None
         self._lock = threading.Lock()
 
     async def version(self) -> str:
@@ -190,13 +192,23 @@ class Daemon:
             if self._client is None:
                 from spotci.dind.library import connect  # noqa: PLC0415 - as above
 
-                self._client = connect(self.address)
+                self._client = connect(self._address_for_library())
             return self._client
 
     def close(self) -> None:
         """Close the connections that the library holds."""
         if self._client is not None:
             self._client.close()
+        if self._relay is not None:
+            self._relay.close()
+
+    def _address_for_library(self) -> Address:
+        if not self.address.tunnelled:
+            return self.address
+        from spotci.dind.relay import Relay  # noqa: PLC0415 - rarely used
+
+        self._relay = self._relay or Relay(self.address)
+        return self._relay.address
 
     async def _answer(
         self, asked: _Question, *, shield: bool, patience: float | None

@@ -64,7 +64,7 @@ class DindEngine:
     container: str
     #: When it was started, as Docker says it: a restart makes another engine of it.
     started_at: str
-    #: Port of the registry on the host's loopback.
+    #: Port of the registry on the loopback of the host engine's machine.
     registry_port: int | None
     #: Version of the inner daemon, such as ``28.2.2``.
     version: str
@@ -140,7 +140,10 @@ class EngineStatus:
     containers: int = 0
     images: int = 0
     registry_running: bool = False
+    #: Port of the registry on the loopback of ``machine``.
     registry_port: int | None = None
+    #: Name of the machine that the engine is on, None for this one.
+    machine: str | None = None
 
 
 async def open_engine(settings: EngineSettings, *, progress: Progress) -> DindEngine:
@@ -154,6 +157,7 @@ async def open_engine(settings: EngineSettings, *, progress: Progress) -> DindEn
 
         return await open_host(settings, progress=progress)
     outer = await connect_outer(settings, os.environ)
+    settings = outer.fitting(settings)
     state = await outer.state(settings.name)
     if state is not None and state.running and _suits(state, settings):
         engine = await _reach(outer, settings, state)
@@ -176,6 +180,7 @@ async def stop_engine(settings: EngineSettings) -> bool:
 async def engine_status(settings: EngineSettings) -> EngineStatus:
     """Look at the engine; start nothing."""
     outer = await connect_outer(settings, os.environ)
+    settings = outer.fitting(settings)
     state = await outer.state(settings.container)
     if state is None:
         return EngineStatus(name=settings.container, state="absent")
@@ -185,6 +190,7 @@ async def engine_status(settings: EngineSettings) -> EngineStatus:
         image=state.image,
         started_at=state.started_at,
         registry_port=_registry_port(settings, state),
+        machine=outer.machine,
     )
     if not state.running:
         return seen(state="stopped")
@@ -285,9 +291,13 @@ async def _start_on_any_port(
     port = started and _registry_port(settings, started)
     holder = await outer.holder_of(settings.registry_port)
     taken = f"is taken by {holder}, which is left alone" if holder else "is taken"
+    machine, here = (
+        outer.machine or "this machine",
+        "there" if outer.machine else "here",
+    )
     progress(
-        f"port {settings.registry_port} of this machine {taken}: the registry is"
-        f" at localhost:{port} here, and at localhost:{settings.registry_port}"
+        f"port {settings.registry_port} of {machine} {taken}: the registry is"
+        f" at localhost:{port} {here}, and at localhost:{settings.registry_port}"
         " in jobs",
         0,
         None,
@@ -408,6 +418,8 @@ async def _address(
     outer: Outer, settings: EngineSettings, state: ContainerState, *, fetch: bool
 ) -> Address | None:
     """Return where the daemon listens; with ``fetch``, get the certificates anew."""
+    if settings.transport == "exec":
+        return Address(url=f"exec://{state.id}", outer=outer.daemon.address)
     folder = boot.socket_dir(settings)
     if settings.transport == "socket":
         return Address(url=f"unix://{folder / 'docker.sock'}")

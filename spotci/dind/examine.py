@@ -69,7 +69,7 @@ async def examine(settings: EngineSettings) -> Facts:
 
 def _digest(outer: Outer, settings: EngineSettings) -> str:
     if settings.kind == "dind":
-        return boot.engine_digest(settings)
+        return boot.engine_digest(outer.fitting(settings))
     made: dict[str, str] = helper_config(host_socket(outer), settings)["Labels"]
     return made[CONFIG]
 

@@ -194,7 +194,8 @@ async def _start_registry(
             return
         await outer.remove(settings.registry_name)
         port = settings.registry_port
-        if await _is_taken(port):
+        # Ports of another machine cannot be tried: its daemon tells.
+        if outer.machine is None and await _is_taken(port):
             holder = await outer.holder_of(port) or "another program"
             progress(
                 f"port {port} of this machine is taken by {holder}: there is no"

@@ -23,39 +23,50 @@ __all__ = ["find_host"]
 
 _DEFAULT = "/var/run/docker.sock"
 
-_REMOTE_HINT = (
-    "spotci shares a socket or a loopback port with its engine, so the Docker daemon"
-    " has to be on this machine: unset DOCKER_HOST, or choose another context"
+_TLS_HINT = (
+    "whoever reaches that port commands the machine: use TLS, with DOCKER_TLS_VERIFY=1"
+    " and DOCKER_CERT_PATH or a context that has certificates, or ssh://user@host"
 )
 
 
 def find_host(environ: Mapping[str, str], override: str | None = None) -> Address:
     """Return the address of the host engine; nothing is connected yet.
 
-    Raises EngineUnavailableError where it is on another machine or its context
-    cannot be read.
+    Raises EngineUnavailableError where its context cannot be read, and where it is on
+    another machine and not reached by TLS or ssh.
     """
     url = override or environ.get("DOCKER_HOST")
     if url:
         certificates = None
         if environ.get("DOCKER_TLS_VERIFY"):
             certificates = Path(environ.get("DOCKER_CERT_PATH") or _config_dir(environ))
-        return _local(Address(url=url, certificates=certificates))
+        return _usable(Address(url=url, certificates=certificates))
     context = environ.get("DOCKER_CONTEXT") or _current_context(environ)
     if context not in (None, "", "default"):
-        return _local(_context(environ, context))
+        return _usable(_context(environ, context))
     return Address(url=f"unix://{_usual_socket(environ)}")
 
 
-def _local(address: Address) -> Address:
+def _usable(address: Address) -> Address:
     parts = urlsplit(address.url)
-    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme == "unix" or (parts.scheme in ("tcp", "http") and loopback):
-        return address
-    raise EngineUnavailableError(
-        f"the Docker daemon at {address.url} is not on this machine",
-        hint=_REMOTE_HINT,
-    )
+    if parts.scheme not in ("unix", "tcp", "http", "ssh"):
+        raise EngineUnavailableError(
+            f'the Docker daemon at {address.url}: "{parts.scheme}" is not supported',
+            hint="supported are unix://, tcp:// and ssh://",
+        )
+    if parts.scheme == "ssh" and (parts.password or parts.query or not parts.hostname):
+        raise EngineUnavailableError(
+            "the Docker daemon is to be reached by ssh: its address must be"
+            " ssh://[user@]host[:port][/socket]",
+            hint="ssh asks no password here: use an agent, or a key in ~/.ssh/config",
+        )
+    elsewhere = parts.scheme in ("tcp", "http") and address.machine is not None
+    if elsewhere and address.certificates is None:
+        raise EngineUnavailableError(
+            f"the Docker daemon at {address.url} is on another machine, without TLS",
+            hint=_TLS_HINT,
+        )
+    return address
 
 
 def _config_dir(environ: Mapping[str, str]) -> Path:

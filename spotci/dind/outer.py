@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,21 @@ class Outer:
     """The host engine."""
 
     daemon: Daemon
+
+    @property
+    def machine(self) -> str | None:
+        """Name of the machine that it is on, None for this one."""
+        return self.daemon.address.machine
+
+    def fitting(self, settings: EngineSettings) -> EngineSettings:
+        """Return the settings with the transport that leads to an engine there.
+
+        No folder of this machine can be shared with another, and the loopback there is
+        out of reach: what is left is the way to the host engine itself.
+        """
+        if self.machine is None:
+            return settings
+        return replace(settings, transport="exec")
 
     async def state(self, name: str) -> ContainerState | None:
         """Return the state of a container, None where there is none."""
@@ -167,6 +183,7 @@ class Outer:
         """Pull an image that the host engine lacks; raise ImagePullError.
 
         It is noted in the state folder, for ``clean``: images have no labels of ours.
+        Not so on another machine: names of images here say nothing of those there.
         """
         if await self.has_image(name):
             return
@@ -180,7 +197,8 @@ class Outer:
             abandon=True,
             error=ImagePullError,
         )
-        note_pulled(settings, name)
+        if self.machine is None:
+            note_pulled(settings, name)
 
     async def ensure_network(self, settings: EngineSettings) -> None:
         """Create the engine's network where it is missing."""

@@ -19,6 +19,7 @@ __all__ = [
     "EngineSettings",
     "ExtraVolume",
     "Progress",
+    "Transport",
     "default_state_dir",
     "default_transport",
 ]
@@ -26,6 +27,10 @@ __all__ = [
 #: Gets a text, what is done, and what there is in all or None; for something slow.
 #: It may be called in any thread.
 Progress: TypeAlias = "Callable[[str, int, int | None], None]"
+
+
+#: How the daemon in the engine's container is reached.
+Transport: TypeAlias = Literal["socket", "tls", "exec"]
 
 
 def default_state_dir() -> Path:
@@ -76,7 +81,8 @@ class EngineSettings:
     memory: int | None = None
     #: Processors, likewise.
     cpus: float | None = None
-    transport: Literal["socket", "tls"] = field(default_factory=default_transport)
+    #: ``exec`` goes through the host engine; with one elsewhere there is no other way.
+    transport: Transport = field(default_factory=default_transport)
     #: Mirrors of Docker Hub: URLs.
     mirrors: tuple[str, ...] = ()
     #: Registries that the daemon asks without TLS: ``host:port`` or a network.

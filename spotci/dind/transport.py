@@ -28,24 +28,46 @@ __all__ = ["Address", "answers", "hijack", "open_stream"]
 #: An answer's head has at most this many bytes; dockerd's have less than 500.
 _MAX_HEAD = 65536
 _RECEIVE = 262_144
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+#: Seconds for the answer to a ping: on this machine, and elsewhere.
+_NEAR, _FAR = 2.0, 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a daemon listens: ``unix:///path`` or ``tcp://host:port``.
+    """Where a daemon listens, or what leads to it.
 
-    ``certificates`` is a folder with ``ca.pem``, ``cert.pem`` and ``key.pem``; with
-    it, both sides of a TCP connection prove who they are.
+    ``unix:///path``, ``tcp://host:port``, ``ssh://user@host``, or ``exec://container``
+    for the one inside a container of the daemon at ``outer``. ``certificates`` is a
+    folder with ``ca.pem``, ``cert.pem`` and ``key.pem``; with it, both sides of a TCP
+    connection prove who they are.
     """
 
     url: str
     certificates: Path | None = None
+    outer: Address | None = None
 
     @property
     def socket(self) -> str | None:
         """Path of the unix socket, None for TCP."""
         parts = urlsplit(self.url)
         return parts.path if parts.scheme == "unix" else None
+
+    @property
+    def tunnelled(self) -> bool:
+        """Whether a connection takes more than a socket of this machine."""
+        return urlsplit(self.url).scheme in ("ssh", "exec")
+
+    @property
+    def machine(self) -> str | None:
+        """Name of the machine that the daemon is on, None for this one."""
+        if self.outer is not None:
+            return self.outer.machine
+        parts = urlsplit(self.url)
+        if parts.scheme == "unix":
+            return None
+        loopback = parts.scheme != "ssh" and parts.hostname in _LOOPBACK
+        return None if loopback else parts.hostname
 
     @property
     def endpoint(self) -> tuple[str, int]:
@@ -59,7 +81,7 @@ async def answers(address: Address) -> bool:
     """Say whether a daemon answers at the address now. Costs one round trip."""
     request = b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
-        with anyio.fail_after(2):
+        with anyio.fail_after(_NEAR if address.machine is None else _FAR):
             async with await open_stream(address) as stream:
                 await stream.send(request)
                 head = await stream.receive(64)
@@ -133,6 +155,10 @@ async def open_stream(address: Address) -> ByteStream:
     """Return a connection to the daemon; raise OSError where nobody listens."""
     if address.socket is not None:
         return await anyio.connect_unix(address.socket)
+    if address.tunnelled:
+        from spotci.dind.tunnel import open_tunnel  # noqa: PLC0415 - rarely used
+
+        return await open_tunnel(address)
     host, port = address.endpoint
     stream = await anyio.connect_tcp(host, port)
     if address.certificates is None:

@@ -75,7 +75,8 @@ class EngineSection:
     memory: str | None = field(default=None, metadata=_read(text))
     cpus: float | None = field(default=None, metadata=_read(number))
     transport: str = field(
-        default="auto", metadata=_read(choice("auto", "socket", "tls"), trusted=True)
+        default="auto",
+        metadata=_read(choice("auto", "socket", "tls", "exec"), trusted=True),
     )
     #: Mirrors of Docker Hub, as URLs.
     mirrors: tuple[str, ...] = field(default=(), metadata=_read(texts, trusted=True))

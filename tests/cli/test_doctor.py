@@ -209,18 +209,19 @@ def test_without_docker_the_way_on_is_told(
     assert "--engine shell" in outcome.out
 
 
-def test_a_daemon_on_another_machine_is_no_engine(
+def test_a_daemon_on_another_machine_without_tls_is_refused(
     project: Callable[..., CommandLine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spotci = project({".gitlab-ci.yml": "a: {script: x}"})
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ada@build.example.com")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://build.example.com:2375")
 
     outcome = spotci("doctor")
 
     assert outcome.code == 3
     assert (
-        "the Docker daemon at ssh://ada@build.example.com is not on this machine"
-    ) in outcome.out
+        "✗ docker       the Docker daemon at tcp://build.example.com:2375 is on another"
+        " machine, without TLS"
+    ) in " ".join(outcome.out.splitlines())
 
 
 def test_settings_that_are_wrong_are_told(

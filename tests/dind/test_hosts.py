@@ -101,17 +101,61 @@ def test_certificates_of_a_context_are_used(config: Path) -> None:
     assert found.certificates == config / "contexts" / "tls" / digest / "docker"
 
 
-@pytest.mark.parametrize("url", ["tcp://build.example.com:2376", "ssh://me@there"])
-def test_a_daemon_elsewhere_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    ("environ", "machine"),
+    [
+        pytest.param({"DOCKER_HOST": "ssh://me@there:2222/x.sock"}, "there", id="ssh"),
+        pytest.param(
+            {"DOCKER_HOST": "tcp://build.example.com:2376", "DOCKER_TLS_VERIFY": "1"},
+            "build.example.com",
+            id="TLS",
+        ),
+        pytest.param({"DOCKER_CONTEXT": "far"}, "far.example.com", id="context, ssh"),
+        pytest.param({"DOCKER_CONTEXT": "safe"}, "10.0.0.7", id="context, TLS"),
+    ],
+)
+def test_a_daemon_elsewhere(
+    config: Path, environ: dict[str, str], machine: str
+) -> None:
+    write_context(config, "far", "ssh://far.example.com")
+    write_context(config, "safe", "tcp://10.0.0.7:2376", tls=True)
+
+    found = find_host({"DOCKER_CONFIG": str(config), **environ})
+
+    assert found.machine == machine
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        pytest.param(
+            "tcp://build.example.com:2375",
+            "the Docker daemon at tcp://build.example.com:2375 is on another machine,"
+            " without TLS\nhint: whoever reaches that port commands the machine: use"
+            " TLS, with DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH or a context that has"
+            " certificates, or ssh://user@host",
+            id="without TLS",
+        ),
+        pytest.param(
+            "npipe:////./pipe/docker",
+            'the Docker daemon at npipe:////./pipe/docker: "npipe" is not supported\n'
+            "hint: supported are unix://, tcp:// and ssh://",
+            id="pipe of Windows",
+        ),
+        pytest.param(
+            "ssh://me:c4nary@there",
+            "the Docker daemon is to be reached by ssh: its address must be"
+            " ssh://[user@]host[:port][/socket]\nhint: ssh asks no password here: use"
+            " an agent, or a key in ~/.ssh/config",
+            id="password",
+        ),
+    ],
+)
+def test_a_way_that_is_not_taken(url: str, message: str) -> None:
     with pytest.raises(EngineUnavailableError) as caught:
         find_host({"DOCKER_HOST": url})
 
-    assert str(caught.value) == (
-        f"the Docker daemon at {url} is not on this machine\n"
-        "hint: spotci shares a socket or a loopback port with its engine, so the Docker"
-        " daemon has to be on this machine: unset DOCKER_HOST, or choose another"
-        " context"
-    )
+    assert str(caught.value) == message
 
 
 def test_an_unknown_context_is_refused(config: Path) -> None:
