@@ -81,6 +81,22 @@ _JOB_KEYS = frozenset(
         *("publish", "pages", "run", "secrets", "dast_configuration"),
     }
 )
+#: What other systems call it, or where it belongs.
+_JOB_HINTS = MappingProxyType(
+    {
+        "trigger": "a job either triggers a pipeline or has a script: make two of it",
+        "if": "write rules: with a list of conditions",
+        "changes": "it belongs to an entry of rules:",
+        "exists": "it belongs to an entry of rules:",
+        "env": "GitLab calls it variables",
+        "environments": "GitLab calls it environment; variables: holds variables",
+        "depends_on": "GitLab calls it needs",
+        "steps": "GitLab calls it script",
+        "include": "files are included at the top of the file, not in a job",
+        "stages": "a job names one: stage",
+        "workflow": "it stands at the top of the file, not in a job",
+    }
+)
 _BRIDGE_KEYS = frozenset({*_COMMON_KEYS, "trigger"})
 _BRIDGE_HINTS = MappingProxyType(
     dict.fromkeys(
@@ -214,7 +230,7 @@ def _name(entry: Entry, problems: Problems) -> str | None:
 
 def _check_keys(node: Mapping, kind: Kind, place: str, problems: Problems) -> None:
     if kind is Kind.JOB:
-        unknown_keys(node, _JOB_KEYS, place, problems)
+        unknown_keys(node, _JOB_KEYS, place, problems, hints=_JOB_HINTS)
     else:
         unknown_keys(node, _BRIDGE_KEYS, place, problems, hints=_BRIDGE_HINTS)
     if "run" in node.entries or "trigger" in node.entries:

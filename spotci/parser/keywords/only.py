@@ -7,6 +7,7 @@ one depends on ``workflow:rules``.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spotci.parser.keywords.decoding import (
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["decode_only", "is_pattern"]
 
 _KEYS = frozenset({"refs", "variables", "changes", "kubernetes"})
+#: Words of the list form, which people write as keys.
+_HINTS = MappingProxyType(
+    dict.fromkeys(
+        ("branches", "tags", "merge_requests", "schedules"),
+        "write it in a list: refs: [branches, tags]",
+    )
+)
 _STRINGS_OR_PATTERNS = "strings or regular expressions using re2 syntax"
 _PATTERN = re.compile(r"/.*/[ismU]*")
 
@@ -53,7 +61,7 @@ def decode_only(node: Node, place: str, problems: Problems) -> Only | None:
     if not node.entries:
         problems.error(f"{place} config can't be blank", node.span)
         return None
-    unknown_keys(node, _KEYS, place, problems)
+    unknown_keys(node, _KEYS, place, problems, hints=_HINTS)
     kubernetes = attribute(node, "kubernetes", _kubernetes, place, problems)
     return Only(
         refs=attribute(node, "refs", _refs, place, problems),

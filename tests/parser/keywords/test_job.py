@@ -143,3 +143,20 @@ def test_an_error_in_one_job_does_not_hide_the_next() -> None:
         "jobs:a:tags config should be an array of strings",
         "jobs:b:retry config must be less than or equal to 2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "hint"),
+    [
+        pytest.param("trigger: a/b", "make two of it", id="trigger beside a script"),
+        pytest.param("if: $A", "write rules:", id="condition"),
+        pytest.param("depends_on: [a]", "GitLab calls it needs", id="other system"),
+        pytest.param("changes: [a]", "an entry of rules:", id="key of a rule"),
+        pytest.param("only: {tags: [v1]}", "refs: [branches, tags]", id="key of only"),
+    ],
+)
+def test_hints_for_keys_that_do_not_belong(keywords: str, hint: str) -> None:
+    errors = errors_of(job_with(keywords))
+
+    assert "config contains unknown keys" in errors[0]
+    assert hint in errors[0]
