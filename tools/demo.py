@@ -31,7 +31,11 @@ def main() -> int:
         prepare(DEMO)
     spotci = Path(sys.executable).parent / "spotci"
     print(f"demo: spotci run, in {DEMO.relative_to(Path.cwd())}", flush=True)
-    done = subprocess.run([spotci, "run", *sys.argv[1:]], cwd=DEMO, check=False)
+    # On a terminal, too, it ends by itself: nobody is asked about manual jobs.
+    environ = {"SPOTCI_RUN_ASK_MANUAL": "false", **os.environ}
+    done = subprocess.run(
+        [spotci, "run", *sys.argv[1:]], cwd=DEMO, env=environ, check=False
+    )
     if done.returncode == 0:
         subprocess.run([spotci, "status"], cwd=DEMO, check=False)
         subprocess.run([spotci, "registry", "list"], cwd=DEMO, check=False)
