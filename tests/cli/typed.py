@@ -37,13 +37,14 @@ class Terminal:
         os.close(theirs)
         self.seen = ""
 
-    def expect(self, pattern: str) -> None:
-        """Wait until what is shown next matches."""
+    def expect(self, pattern: str) -> str:
+        """Wait until what is shown next matches, and return what does."""
         ends = time.monotonic() + _LONG
         while not (found := re.search(pattern, self.seen)):
             assert time.monotonic() < ends, f"no {pattern!r} in {self.seen!r}"
             self.seen += os.read(self.ours, 65536).decode("utf-8", "replace")
         self.seen = self.seen[found.end() :]
+        return found[0]
 
     def type(self, text: str) -> None:
         os.write(self.ours, text.encode())
