@@ -26,13 +26,14 @@ ALLOWED = {
     "event_json": ("events", "pipeline"),
     "pipeline": ("dataclass", "source", "variables"),
     "job_inputs": ("pipeline",),
+    "kept_jobs": ("dataclass",),
     "context": ("dataclass", "errors", "source", "variables"),
 }
 VALUES = (
     "__version__",
     "dataclass",
     *("source", "errors", "slugs", "durations", "sizes", "tail", "variables", "tree"),
-    *("events", "pipeline", "job_inputs", "context"),
+    *("events", "pipeline", "job_inputs", "context", "kept_jobs"),
 )
 LAYERS = {
     "parser": VALUES,

@@ -10,6 +10,7 @@ import anyio
 
 from spotci.cli.backends import open_kept
 from spotci.cli.terminal import Terminal, converse
+from spotci.executor.backend import ContainerId
 from spotci.executor.session_program import Purpose
 from spotci.report.terminal import printable
 from spotci.report.words import describe_duration
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from spotci.cli.visit import Wish
-    from spotci.executor.backend import KeptJob, Session, Sessions, SessionSpec
+    from spotci.executor.backend import Session, Sessions, SessionSpec
+    from spotci.kept_jobs import KeptJob
     from spotci.project import Project
 
 __all__ = ["KeptJobs", "enter", "listed", "remove"]
@@ -92,7 +94,7 @@ def remove(project: Project, name: str | None) -> tuple[str, ...]:
 
 async def _converse(sessions: Sessions, job: KeptJob, wish: Wish) -> int:
     def open_session(spec: SessionSpec) -> AbstractAsyncContextManager[Session]:
-        return sessions.open(job.container, spec)
+        return sessions.open(ContainerId(job.container), spec)
 
     return await converse(
         open_session,

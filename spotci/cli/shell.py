@@ -15,7 +15,7 @@ from spotci.errors import UsageError
 
 if TYPE_CHECKING:
     from spotci.cli.options import Chosen
-    from spotci.executor.backend import KeptJob
+    from spotci.kept_jobs import KeptJob
     from spotci.project import Project
 
 __all__ = ["command"]

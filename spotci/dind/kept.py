@@ -16,7 +16,7 @@ import base64
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from spotci.executor.backend import KeptJob
+from spotci.kept_jobs import KeptJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

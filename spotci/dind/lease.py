@@ -26,7 +26,7 @@ from spotci.dind.store import REMOVE_RUN
 from spotci.dind.together import together
 from spotci.dind.transport import answers
 from spotci.errors import EngineError, EngineUnavailableError
-from spotci.executor.backend import surplus_runs
+from spotci.kept_jobs import surplus_runs
 
 if TYPE_CHECKING:
     from collections.abc import (

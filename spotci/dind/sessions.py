@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from spotci.dind.engine import DindEngine
     from spotci.dind.settings import EngineSettings, Progress
     from spotci.dind.shell import Shell
-    from spotci.executor.backend import ContainerId, KeptJob, SessionSpec
+    from spotci.executor.backend import ContainerId, SessionSpec
+    from spotci.kept_jobs import KeptJob
 
 __all__ = ["DockerSession", "DockerSessions", "KeptJobs", "open_kept"]
 

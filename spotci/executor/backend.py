@@ -8,20 +8,20 @@ nothing else.
 
 from __future__ import annotations
 
-import json
-from dataclasses import field, fields
+from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NewType, Protocol, Self
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from spotci.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from anyio.abc import ObjectReceiveStream
 
+    from spotci.kept_jobs import KeptJob
     from spotci.tree import SourceTree
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "FileEntry",
     "ImageInfo",
     "Images",
-    "KeptJob",
     "LayerId",
     "Limits",
     "Mount",
@@ -47,7 +46,6 @@ __all__ = [
     "Workspace",
     "WorkspaceSpec",
     "Workspaces",
-    "surplus_runs",
 ]
 
 ContainerId = NewType("ContainerId", str)
@@ -413,62 +411,6 @@ class Session(Protocol):
     async def wait(self) -> int:
         """Return its exit code, when its output has ended."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptJob:
-    """The container and the workspace of a job that outlive its run.
-
-    ``environment`` holds the variables of the job, secrets too: a backend keeps it
-    where nobody but the user can read it, and no longer than the container.
-    """
-
-    run: str
-    job: str
-    #: The folder of the project on the host.
-    project: str
-    #: Seconds since the epoch.
-    at: float
-    image: str
-    #: How the job ended, in words.
-    end: str
-    container: ContainerId
-    workspace: str
-    project_dir: str
-    environment: Mapping[str, str]
-    before_script: tuple[str, ...] = ()
-    services: tuple[ContainerId, ...] = ()
-    network: NetworkId | None = None
-
-    def encode(self) -> bytes:
-        """Return it as JSON."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return json.dumps({**values, "environment": dict(self.environment)}).encode()
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Return what was encoded; raises ValueError for anything else."""
-        try:
-            values = json.loads(data)
-            for name in ("before_script", "services"):
-                values[name] = tuple(values[name])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not the record of a kept job: {error}") from error
-
-
-#: Runs of one project whose jobs are kept; a newer run takes the place of the oldest.
-_MOST_RUNS = 3
-
-
-def surplus_runs(kept: Iterable[KeptJob]) -> frozenset[str]:
-    """Return the runs whose jobs are kept no longer; ``kept`` has the newest first."""
-    projects: dict[str, list[str]] = {}
-    for job in kept:
-        runs = projects.setdefault(job.project, [])
-        if job.run not in runs:
-            runs.append(job.run)
-    return frozenset(run for runs in projects.values() for run in runs[_MOST_RUNS:])
 
 
 class Sessions(Protocol):

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from spotci.dataclass import dataclass
 from spotci.errors import EngineError
 from spotci.events import JobStatus
-from spotci.executor.backend import KeptJob
 from spotci.executor.breakpoints import AFTER, BreakFilter, Breaks
 from spotci.executor.end import End
 from spotci.executor.session_program import shell_environment
+from spotci.kept_jobs import KeptJob
 
 if TYPE_CHECKING:
     from collections.abc import (

@@ -12,7 +12,8 @@ import re
 __all__ = ["last_overwrites", "neutralise", "neutralise_text"]
 
 _ESCAPE = re.compile(
-    rb"\x1b(?:"
+    # A row of them at once: what stands before the last one is removed alone.
+    rb"\x1b+(?:"
     # CSI, unless it is SGR.
     rb"\[(?![0-9;:]*m)[0-?]*[ -/]*[@-~]?"
     # OSC up to its end; of one that does not end on the line, the beginning.

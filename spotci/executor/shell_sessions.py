@@ -18,8 +18,8 @@ from anyio import to_thread
 
 from spotci.dataclass import dataclass
 from spotci.errors import ContainerError
-from spotci.executor.backend import KeptJob, surplus_runs
 from spotci.executor.shell_process import inherited_variables
+from spotci.kept_jobs import KeptJob, surplus_runs
 from spotci.scratch import hold_scratch, remove_folder
 
 if TYPE_CHECKING:

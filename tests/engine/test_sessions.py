@@ -18,11 +18,12 @@ from spotci.dind.backend import open_backend
 from spotci.dind.lease import sweep
 from spotci.dind.sessions import KeptJobs
 from spotci.executor.backend import (
+    ContainerId,
     ContainerSpec,
-    KeptJob,
     SessionSpec,
     WorkspaceSpec,
 )
+from spotci.kept_jobs import KeptJob
 from tests.engine.real import IMAGE, eventually, quiet, run_objects
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from spotci.dind.engine import DindEngine
     from spotci.executor.backend import (
         Backend,
-        ContainerId,
         LayerId,
         Session,
         Sessions,
@@ -250,7 +250,9 @@ async def test_a_kept_job_outlives_its_run_and_nothing_else_does(
         assert await kept.of("/home/user/project") == (expected,)
         assert await kept.of("/home/user/other") == ()
         script = "cat artifact file /tmp/outside; ping -c 1 -W 5 spot-ci-kept-job-0 >&2"
-        async with kept.sessions.open(expected.container, command(script)) as session:
+        async with kept.sessions.open(
+            ContainerId(expected.container), command(script)
+        ) as session:
             output, _, code = await read(session)
     assert (output, code) == (b"of another\nmade\nhere\n", 0)
     await remove_all(engine, "kept")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from spotci.events import JobLog, JobStatus
-from spotci.executor.backend import SessionSpec
+from spotci.executor.backend import ContainerId, SessionSpec
 from spotci.executor.debug import StopKind
 from spotci.executor.job import JobRunner
 from spotci.executor.session_program import Purpose, session_command
@@ -182,7 +182,7 @@ async def test_a_failed_job_outlives_its_run(tmp_path: Path) -> None:
     spec = SessionSpec(
         command=("sh", "-c", "ls"), environment={}, working_dir=found.project_dir
     )
-    async with kept.sessions.open(found.container, spec) as session:
+    async with kept.sessions.open(ContainerId(found.container), spec) as session:
         output = b"".join([data async for _, data in session])
     assert output == b"made\ntracked\n"
     await kept.remove({found.run})

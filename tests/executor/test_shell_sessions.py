@@ -7,8 +7,9 @@ import anyio
 import pytest
 
 from spotci.errors import ContainerError
-from spotci.executor.backend import ContainerId, KeptJob, SessionSpec, surplus_runs
+from spotci.executor.backend import ContainerId, SessionSpec
 from spotci.executor.shell_sessions import ShellKeptJobs, ShellSessions
+from spotci.kept_jobs import KeptJob, surplus_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
