@@ -44,6 +44,23 @@ _SEND = 60.0
 #: Bytes of an error that are kept: the last ones say why.
 _ERRORS = 4096
 
+# Docker lets a process go on when nobody reads what it prints any more, for as long as
+# it likes. Its stdin ends with the connection: then the script in $1 is ended.
+_GUARDED = r"""
+exec 3<&0 </dev/null
+script=$1
+shift
+sh -c "$script" spot-ci-agent "$@" 3<&- &
+work=$!
+{ read -r _ <&3; kill "$work"; } >/dev/null 2>&1 &
+guard=$!
+exec 3<&-
+wait "$work"
+code=$?
+kill "$guard" 2>/dev/null
+exit "$code"
+"""
+
 
 @asynccontextmanager
 async def open_agent(engine: DindEngine) -> AsyncIterator[Agent]:
@@ -52,7 +69,7 @@ async def open_agent(engine: DindEngine) -> AsyncIterator[Agent]:
     Raises EngineUnavailableError where it cannot be started.
     """
     failure: Exception | None = None
-    async with _process(engine, PROGRAM, stdin=True) as (stream, _):
+    async with _process(engine, PROGRAM) as (stream, _):
         agent = Agent(engine, stream)
         await agent.start()
         async with anyio.create_task_group() as tasks:
@@ -121,9 +138,11 @@ class Agent:
     ) -> AsyncIterator[ScriptProcess]:
         """Run a script in a process of its own, for streams of any size.
 
-        Leaving the block ends its stdin and its stdout.
+        Leaving the block ends its stdin. A script without one is ended itself; where
+        it starts a program that may take long, it does so with ``exec``.
         """
-        async with _process(self._engine, script, *args, stdin=stdin) as (stream, id_):
+        command = (script, *args) if stdin else (_GUARDED, script, *args)
+        async with _process(self._engine, *command) as (stream, id_):
             yield ScriptProcess(self._engine, stream, id_, operation, subject)
 
     async def send_stream(
@@ -337,12 +356,12 @@ class ScriptProcess:
 
 @asynccontextmanager
 async def _process(
-    engine: DindEngine, script: str, *args: str, stdin: bool
+    engine: DindEngine, script: str, *args: str
 ) -> AsyncIterator[tuple[ByteStream, str]]:
     async with engine.outer.daemon.execute(
         engine.container,
         ["sh", "-c", script, "spot-ci-agent", *args],
-        stdin=stdin,
+        stdin=True,
         operation="run in the engine",
         subject=engine.settings.name,
     ) as (stream, exec_id):

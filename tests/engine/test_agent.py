@@ -67,3 +67,28 @@ async def test_an_answer_is_whole_though_the_next_command_follows_at_once(
                 tasks.start_soon(partial(one, number))
 
     assert wrong == []
+
+
+async def test_a_process_ends_when_nobody_reads_it_any_more(
+    engine: DindEngine,
+) -> None:
+    async with open_agent(engine) as agent:
+        async with agent.process('exec yes "$1"', "unread lines") as process:
+            async for _ in process:
+                break
+
+        # Not the command line of this search itself.
+        search = 'grep -ls "[u]nread lines" /proc/[0-9]*/cmdline || true'
+        with anyio.fail_after(30):
+            while await agent.run(search):  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.05)
+
+
+async def test_a_process_gives_its_output_and_its_end(engine: DindEngine) -> None:
+    async with open_agent(engine) as agent:
+        async with agent.process('cat; printf "%s\\n" "$@"', "a b", "c") as process:
+            assert b"".join([piece async for piece in process]) == b"a b\nc\n"
+
+        with pytest.raises(EngineError, match="no good"):
+            async with agent.process("echo no good >&2; exit 3") as process:
+                assert [piece async for piece in process] == []
