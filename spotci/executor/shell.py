@@ -21,6 +21,7 @@ from spotci.errors import ContainerError
 from spotci.executor.backend import Backend, ContainerId, Exit, ImageInfo
 from spotci.executor.shell_process import inherited_variables
 from spotci.executor.shell_sessions import ShellKeptJobs, ShellSessions
+from spotci.executor.shell_watchdog import Watchdog
 from spotci.executor.shell_workspace import ShellWorkspaces
 from spotci.scratch import make_scratch, remove_folder
 
@@ -50,22 +51,23 @@ async def open_shell_backend(
     do; None is for the run alone.
     """
     root = await anyio.to_thread.run_sync(make_scratch, "shell")
-    engine = ShellEngine()
     sessions = ShellSessions(kept)
     if kept is not None:
         await ShellKeptJobs(kept).make_room()
-    try:
-        yield Backend(
-            engine=engine,
-            images=ShellImages(),
-            workspaces=ShellWorkspaces(root, caches=caches or root / "caches"),
-            containers=False,
-            sessions=sessions,
-        )
-    finally:
-        with anyio.CancelScope(shield=True):
-            await engine.kill_all()
-            await anyio.to_thread.run_sync(_clear, root, sessions.workspaces)
+    with Watchdog() as watchdog:
+        engine = ShellEngine(watchdog)
+        try:
+            yield Backend(
+                engine=engine,
+                images=ShellImages(),
+                workspaces=ShellWorkspaces(root, caches=caches or root / "caches"),
+                containers=False,
+                sessions=sessions,
+            )
+        finally:
+            with anyio.CancelScope(shield=True):
+                await engine.kill_all()
+                await anyio.to_thread.run_sync(_clear, root, sessions.workspaces)
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class _Local:
 class ShellEngine:
     """Runs the command of each container as a process group."""
 
+    watchdog: Watchdog
     _containers: dict[ContainerId, _Local] = field(default_factory=dict)
 
     @property
@@ -135,6 +138,8 @@ class ShellEngine:
             finally:
                 os.close(writing)
             local.process = process
+            # Before the job has its script: none can run that nobody watches over.
+            self.watchdog.begins(process.pid)
             running = _Process(process, reading)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.feed, stdin or b"")
@@ -167,6 +172,7 @@ class ShellEngine:
         local = self._containers.pop(container, None)
         if local is not None and local.process is not None:
             await _kill(local.process)
+            self.watchdog.ends(local.process.pid)
 
     async def logs(self, container: ContainerId, *, tail: int) -> bytes:
         """Refuse: there are no services."""
