@@ -36,11 +36,9 @@ def spot(tmp_path: Path, environ: dict[str, str]) -> Project:
     return committed(Project(root, environ))
 
 
-def committed(project: Project) -> Project:
+def committed(project: Project, path: str = "spot/spot-platform") -> Project:
     project.git("init", "--quiet", "--initial-branch=main")
-    project.git(
-        "remote", "add", "origin", "https://gitlab.example.com/spot/spot-platform.git"
-    )
+    project.git("remote", "add", "origin", f"https://gitlab.example.com/{path}.git")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message=The SPOT platform")
     return project

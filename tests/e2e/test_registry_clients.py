@@ -41,10 +41,10 @@ def test_skopeo_and_curl_reach_the_registry(
     root.mkdir()
     (root / ".gitlab-ci.yml").write_text(PIPELINE)
     (root / "message").write_text("from the source\n")
-    shop = committed(Project(root, environ))
+    shop = committed(Project(root, environ), "spot/shop")
 
     run = shop.run()
 
     assert run.statuses == {"promote": "success"}
     assert '"tags":[' in run.log("promote")
-    assert "spot/spot-platform/made  latest, v1" in shop.spotci("registry", "list")
+    assert "spot/shop/made  latest, v1" in shop.spotci("registry", "list")
